@@ -1,0 +1,194 @@
+"""The transitions of tasks, and of processes together with their tasks: the only writer of a task's state.
+
+Every function here runs inside a transaction that holds the locks of the processes concerned
+(`lock_processes`), taken in a statement of its own before anything is read. Lock order everywhere:
+process rows in id order, then task rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from processes.history import event, record
+from processes.transitions import fail_processes
+from tasks.failures import Failure
+from tasks.models import Task
+from tasks.outcomes import Outcome
+from tasks.states import OPEN_STATES, TaskState
+from tasks.statements import fetch, records
+
+
+def lock_processes(ids: Iterable[UUID], *, only_free: bool = False) -> dict[UUID, str]:
+    """Lock process rows in id order and return their states, by id.
+
+    With `only_free`, rows that somebody else holds are left out instead of waited for.
+    """
+    name = "lock_free_processes" if only_free else "lock_processes"
+    return cast(dict[UUID, str], dict(fetch(name, ids=list(ids))))
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a transaction has changed so far and must still account for before it commits."""
+
+    open_tasks: Counter[UUID] = field(default_factory=Counter)
+    fed: set[str] = field(default_factory=set)
+    """Actors that have new ENQUEUED tasks."""
+
+    def readied(self, actor: str, state: str) -> None:
+        """Note that a task of `actor` has come to `state`."""
+        if state == TaskState.ENQUEUED:
+            self.fed.add(actor)
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A WAITING task that would be handed a failure that it does not accept."""
+
+    task_id: UUID
+    failed_input: UUID
+
+
+def write_outcomes(outcomes: Sequence[Outcome]) -> dict[UUID, str]:
+    """Write the outcomes whose lease still stands; return the new state of each of those tasks."""
+    rows = [
+        {
+            "id": outcome.lease.task_id,
+            "attempt": outcome.lease.attempt,
+            "state": outcome.state,
+            "result": outcome.result,
+            "failure": outcome.failure,
+            "value_from": outcome.value_from,
+            "delay": outcome.delay.total_seconds() if outcome.delay is not None else None,
+            "delay_reason": outcome.delay_reason,
+            "tries": outcome.tries,
+            "alone": outcome.alone,
+        }
+        for outcome in outcomes
+    ]
+    return cast(dict[UUID, str], dict(fetch("write_outcomes", outcomes=records(rows))))
+
+
+def insert_calls(outcomes: Sequence[Outcome], changes: Changes) -> list[Doomed]:
+    """Insert the new tasks of decisions, each in the state in which it begins."""
+    calls = [(outcome.lease, call) for outcome in outcomes for call in outcome.calls]
+    if not calls:
+        return []
+    rows = fetch(
+        "insert_calls",
+        calls=records([call.to_record(lease.process_id, lease.task_id) for lease, call in calls]),
+        needs=records(
+            [
+                {
+                    "process_id": lease.process_id,
+                    "waiter_id": call.id,
+                    "awaited_id": need.task_id,
+                    "delivers_value": need.delivers_value,
+                }
+                for lease, call in calls
+                for need in call.awaits
+            ]
+        ),
+    )
+    return _note(rows, changes, opened=1)
+
+
+def settle(settled: Iterable[UUID], decided: Iterable[UUID], changes: Changes) -> list[Doomed]:
+    """Carry settled tasks along: to deciders whose value they become, and to the tasks that wait for them."""
+    return _note(fetch("settle", settled=list(settled), decided=list(decided)), changes, opened=0)
+
+
+def fail_doomed(doomed: Sequence[Doomed], changes: Changes) -> None:
+    """Fail tasks that would be handed a failure they do not accept, and whatever that dooms in its turn."""
+    while doomed:
+        causes = {
+            task.id: Failure.from_text(task.failure or "")
+            for task in Task.objects.filter(id__in={each.failed_input for each in doomed})
+        }
+        failed = {
+            each.task_id: Failure(
+                "dependency_failed", "an awaited task failed", cause=causes[each.failed_input]
+            ).to_text()
+            for each in doomed
+        }
+        for task_id, failure in failed.items():
+            Task.objects.filter(id=task_id, state=TaskState.WAITING).update(
+                state=TaskState.FAILED, failure=failure, ended_at=Now()
+            )
+        doomed = settle(judge_failures(failed, changes), [], changes)
+
+
+def judge_failures(failed: Iterable[UUID], changes: Changes) -> list[UUID]:
+    """Decide what becomes of tasks that have just become FAILED; return those that are settled by it.
+
+    An accepted failure settles every member of its chain. An unaccepted one makes the process stand still.
+    """
+    settled: list[UUID] = []
+    for row in fetch("climb", failed=list(failed)):
+        origin, process_id, members, accepted = cast(tuple[UUID, UUID, list[UUID], bool], row)
+        if accepted:
+            _accept(origin, members)
+            changes.open_tasks[process_id] -= len(members)
+            settled += members
+        else:
+            _stand_still(origin, process_id)
+    return settled
+
+
+def account(changes: Changes) -> None:
+    """Bring the open-task counters up to date, and complete the processes that have no open task left."""
+    rows = [
+        {"process_id": process_id, "open_tasks": difference}
+        for process_id, difference in changes.open_tasks.items()
+        if difference
+    ]
+    if rows:
+        fetch("account", changes=records(rows))
+
+
+def cancel_open_tasks(process_ids: Sequence[UUID]) -> None:
+    """Cancel what is open in processes that end now. A FAILED task stays FAILED."""
+    Task.objects.filter(process_id__in=process_ids, state__in=OPEN_STATES).update(
+        state=TaskState.CANCELLED,
+        ended_at=Now(),
+        poll_ends_at=None,
+        lease_ends_at=None,
+        batch_size=None,
+    )
+
+
+def _accept(origin: UUID, members: Sequence[UUID]) -> None:
+    Task.objects.filter(id=origin, state=TaskState.FAILED).update(failure_accepted=True)
+    Task.objects.filter(id__in=members, state=TaskState.DECIDED).update(
+        state=TaskState.FAILED, failure_accepted=True, value_from=origin, ended_at=Now()
+    )
+
+
+def _stand_still(origin: UUID, process_id: UUID) -> None:
+    task = Task.objects.only("id", "actor", "failure").get(id=origin)
+    failure = task.failure or ""
+    if fail_processes({process_id: failure}, failed_task_id=origin):
+        Task.objects.filter(process_id=process_id, state=TaskState.ENQUEUED).update(state=TaskState.HELD)
+    told = Failure.from_text(failure)
+    record(
+        [event("task_failed", process_id, origin, actor=task.actor, type=told.type, message=told.message)]
+    )
+
+
+def _note(rows: Sequence[tuple[object, ...]], changes: Changes, *, opened: int) -> list[Doomed]:
+    doomed: list[Doomed] = []
+    for row in rows:
+        task_id, process_id, actor, state, is_doomed, failed_input = cast(
+            tuple[UUID, UUID, str, str, bool, UUID], row
+        )
+        changes.open_tasks[process_id] += opened - (state == TaskState.COMPLETED)
+        changes.readied(actor, state)
+        if is_doomed:
+            doomed.append(Doomed(task_id, failed_input))
+    return doomed
