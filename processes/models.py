@@ -37,6 +37,7 @@ class Process(models.Model):
     custom_id = models.TextField(null=True)
     former_custom_id = models.TextField(null=True)
     actor = models.TextField()
+    kind = models.TextField()
     arguments = models.TextField()
     options = models.TextField(default="{}")
     attributes = models.JSONField(default=dict)

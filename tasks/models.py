@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from processes.models import Process, new_id
-from tasks.states import ENDED_STATES, OPEN_STATES, TaskState
+from tasks.states import BUDGETED_STATES, ENDED_STATES, TaskState
 
 __all__ = ["ActorStatus", "Dependency", "Kind", "Task", "TaskState"]
 
@@ -50,6 +50,7 @@ class Task(models.Model):
     of their values. `value_from` names the task whose value is this one's: while DECIDED the promise that
     the decider returned, afterwards the task where the value really stands.
     `(id, attempt)` is the fencing token of a lease.
+    `deadline_at` is when the enqueue-to-end time is used up; where that clock stands, `budget_left` is what is left.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -73,6 +74,7 @@ class Task(models.Model):
     enqueue_to_end = models.DurationField(null=True)
     on_enqueue_to_end = models.TextField(choices=BudgetPolicy, default=BudgetPolicy.FAIL, db_default="fail")
     deadline_at = models.DateTimeField(null=True)
+    budget_left = models.DurationField(null=True)
 
     attempt = models.IntegerField(default=0, db_default=0)
     released_attempt = models.IntegerField(null=True)
@@ -184,14 +186,14 @@ class Task(models.Model):
             models.Index(
                 fields=["actor", "priority", "enqueued_at"],
                 name="task_claim",
-                condition=Q(state=TaskState.ENQUEUED),
+                condition=Q(state=TaskState.ENQUEUED) & ~Q(kind=Kind.EXTERNAL),
             ),
             models.Index(fields=["due_at"], name="task_due", condition=Q(state=TaskState.DELAYED)),
             models.Index(fields=["lease_ends_at"], name="task_lease", condition=Q(state=TaskState.POLLED)),
             models.Index(
                 fields=["deadline_at"],
                 name="task_enqueue_to_end",
-                condition=Q(deadline_at__isnull=False, state__in=OPEN_STATES),
+                condition=Q(deadline_at__isnull=False, state__in=BUDGETED_STATES),
             ),
             models.Index(
                 fields=["value_from"], name="task_value_from", condition=Q(state=TaskState.DECIDED)

@@ -6,43 +6,35 @@ calls of decisions → settle (carry values, wake waiters) → account (count, c
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
-
-from django.db import OperationalError, transaction
-from psycopg import errors
 
 from processes.history import event, record
 from tasks.models import Task
 from tasks.outcomes import Answer, Outcome
 from tasks.states import TaskState
+from tasks.transactions import repeated
 from tasks.transitions import (
     Changes,
-    account,
-    fail_doomed,
-    insert_calls,
-    judge_failures,
+    conclude,
     lock_processes,
-    settle,
     write_outcomes,
 )
-
-TRANSACTION_TRIES = 5
 
 
 @dataclass(slots=True)
 class Released:
-    """What became of a release: an answer per task, and the actors that have new work by it."""
+    """What became of a release: an answer per task, and how much new work each actor has by it."""
 
     answers: dict[UUID, Answer] = field(default_factory=dict)
-    fed: set[str] = field(default_factory=set)
+    fed: Counter[str] = field(default_factory=Counter)
 
     def merge(self, other: Released) -> None:
         """Add what another transaction of the same release did."""
         self.answers |= other.answers
-        self.fed |= other.fed
+        self.fed += other.fed
 
 
 def release(outcomes: Sequence[Outcome]) -> Released:
@@ -82,19 +74,6 @@ def _release_one(outcomes: Sequence[Outcome]) -> Released:
     return repeated(lambda: release_within(outcomes))
 
 
-def repeated[T](transact: Callable[[], T]) -> T:
-    """Run `transact` in a transaction of its own, again where it lost a deadlock or a serialisation race."""
-    for tries_left in reversed(range(TRANSACTION_TRIES)):
-        try:
-            with transaction.atomic(durable=True):
-                return transact()
-        except OperationalError as error:
-            lost_race = isinstance(error.__cause__, errors.DeadlockDetected | errors.SerializationFailure)
-            if not (lost_race and tries_left):
-                raise
-    raise AssertionError("unreachable: the last try returns or raises")
-
-
 def _apply(outcomes: Sequence[Outcome]) -> Released:
     if not outcomes:
         return Released()
@@ -108,13 +87,7 @@ def _apply(outcomes: Sequence[Outcome]) -> Released:
         state = states[outcome.lease.task_id]
         changes.open_tasks[outcome.lease.process_id] -= state == TaskState.COMPLETED
         changes.readied(outcome.lease.actor, state)
-    if failed:
-        settled += judge_failures(failed, changes)
-    doomed = insert_calls(accepted, changes)
-    if settled or decided:
-        doomed += settle(settled, decided, changes)
-    fail_doomed(doomed, changes)
-    account(changes)
+    conclude(changes, settled=settled, failed=failed, decided=decided, decisions=accepted)
     answers = dict.fromkeys(states, Answer.ACCEPTED)
     refused = [outcome for outcome in outcomes if outcome.lease.task_id not in states]
     return Released(answers | _refuse(refused), changes.fed)

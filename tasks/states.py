@@ -38,6 +38,14 @@ OPEN_STATES = (
     TaskState.POLLED,
     TaskState.DECIDED,
 )
+BUDGETED_STATES = (
+    TaskState.WAITING,
+    TaskState.DELAYED,
+    TaskState.ENQUEUED,
+    TaskState.HELD,
+    TaskState.POLLED,
+)
+"""Where the enqueue-to-end clock may run: until the outcome, for a decider until its decision."""
 
 TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
     {

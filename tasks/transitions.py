@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
+from django.db.models import F
 from django.db.models.functions import Now
 
 from processes.history import event, record
@@ -20,7 +21,7 @@ from processes.transitions import fail_processes
 from tasks.failures import Failure
 from tasks.models import Task
 from tasks.outcomes import Outcome
-from tasks.states import OPEN_STATES, TaskState
+from tasks.states import BUDGETED_STATES, OPEN_STATES, TaskState
 from tasks.statements import fetch, records
 
 
@@ -38,13 +39,13 @@ class Changes:
     """What a transaction has changed so far and must still account for before it commits."""
 
     open_tasks: Counter[UUID] = field(default_factory=Counter)
-    fed: set[str] = field(default_factory=set)
-    """Actors that have new ENQUEUED tasks."""
+    fed: Counter[str] = field(default_factory=Counter)
+    """How many new ENQUEUED tasks each actor has."""
 
-    def readied(self, actor: str, state: str) -> None:
-        """Note that a task of `actor` has come to `state`."""
-        if state == TaskState.ENQUEUED:
-            self.fed.add(actor)
+    def readied(self, actor: str | None, state: str) -> None:
+        """Note that a task of `actor` (None for one that nobody polls) has come to `state`."""
+        if state == TaskState.ENQUEUED and actor is not None:
+            self.fed[actor] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,26 @@ def judge_failures(failed: Iterable[UUID], changes: Changes) -> list[UUID]:
     return settled
 
 
+def conclude(
+    changes: Changes,
+    *,
+    settled: Sequence[UUID] = (),
+    failed: Sequence[UUID] = (),
+    decided: Sequence[UUID] = (),
+    decisions: Sequence[Outcome] = (),
+) -> None:
+    """Draw the conclusions from tasks that have just been settled, failed or decided; account for all of it.
+
+    Failures are judged first: what a process that stands still because of them would enqueue is HELD.
+    """
+    settled = [*settled, *(judge_failures(failed, changes) if failed else ())]
+    doomed = insert_calls(decisions, changes)
+    if settled or decided:
+        doomed += settle(settled, decided, changes)
+    fail_doomed(doomed, changes)
+    account(changes)
+
+
 def account(changes: Changes) -> None:
     """Bring the open-task counters up to date, and complete the processes that have no open task left."""
     rows = [
@@ -163,6 +184,15 @@ def cancel_open_tasks(process_ids: Sequence[UUID]) -> None:
     )
 
 
+def hold_tasks(process_id: UUID) -> None:
+    """Hold what a process that stands still from now on would hand out, and stop the clocks of its tasks."""
+    tasks = Task.objects.filter(process_id=process_id)
+    tasks.filter(state=TaskState.ENQUEUED).update(state=TaskState.HELD)
+    tasks.filter(state__in=BUDGETED_STATES, deadline_at__isnull=False).update(
+        budget_left=F("deadline_at") - Now(), deadline_at=None
+    )
+
+
 def _accept(origin: UUID, members: Sequence[UUID]) -> None:
     Task.objects.filter(id=origin, state=TaskState.FAILED).update(failure_accepted=True)
     Task.objects.filter(id__in=members, state=TaskState.DECIDED).update(
@@ -174,7 +204,7 @@ def _stand_still(origin: UUID, process_id: UUID) -> None:
     task = Task.objects.only("id", "actor", "failure").get(id=origin)
     failure = task.failure or ""
     if fail_processes({process_id: failure}, failed_task_id=origin):
-        Task.objects.filter(process_id=process_id, state=TaskState.ENQUEUED).update(state=TaskState.HELD)
+        hold_tasks(process_id)
     told = Failure.from_text(failure)
     record(
         [event("task_failed", process_id, origin, actor=task.actor, type=told.type, message=told.message)]
@@ -185,7 +215,7 @@ def _note(rows: Sequence[tuple[object, ...]], changes: Changes, *, opened: int) 
     doomed: list[Doomed] = []
     for row in rows:
         task_id, process_id, actor, state, is_doomed, failed_input = cast(
-            tuple[UUID, UUID, str, str, bool, UUID], row
+            tuple[UUID, UUID, str | None, str, bool, UUID], row
         )
         changes.open_tasks[process_id] += opened - (state == TaskState.COMPLETED)
         changes.readied(actor, state)

@@ -14,6 +14,7 @@ candidates AS MATERIALIZED (
         FROM tasks_task AS task
         WHERE task.actor = %(actor)s
           AND task.state = 'ENQUEUED'
+          AND task.kind <> 'external'
           AND task.priority = level.priority
           AND task.enqueued_at >= level.floor
         ORDER BY task.enqueued_at

@@ -66,11 +66,11 @@ inserted AS (
         0, 0, max_attempts, retry, FALSE,
         poll_to_end * interval '1 second', heartbeat * interval '1 second', on_lease_lost, FALSE
     FROM ready
-    RETURNING id, process_id, actor, state, pending, failed_input
+    RETURNING id, process_id, actor, kind, state, pending, failed_input
 ),
 linked AS (
     INSERT INTO tasks_dependency (process_id, waiter_id, awaited_id, delivers_value)
     SELECT process_id, waiter_id, awaited_id, delivers_value FROM need
 )
-SELECT id, process_id, actor, state, pending = 0 AND state = 'WAITING' AS doomed, failed_input
+SELECT id, process_id, CASE WHEN kind <> 'external' THEN actor END, state, pending = 0 AND state = 'WAITING' AS doomed, failed_input
 FROM inserted

@@ -63,10 +63,10 @@ moved AS (
         deadline_at = CASE WHEN ready.state = 'ENQUEUED' THEN moment.now + task.enqueue_to_end END
     FROM ready, moment
     WHERE task.id = ready.id AND task.state = 'WAITING'
-    RETURNING task.id, task.process_id, task.actor, task.state, task.pending, task.failed_input
+    RETURNING task.id, task.process_id, task.actor, task.kind, task.state, task.pending, task.failed_input
 )
 SELECT id, process_id, NULL AS actor, 'COMPLETED' AS state, FALSE AS doomed, NULL::uuid AS failed_input
 FROM completed
 UNION ALL
-SELECT id, process_id, actor, state, state = 'WAITING' AND pending = 0, failed_input
+SELECT id, process_id, CASE WHEN kind <> 'external' THEN actor END, state, state = 'WAITING' AND pending = 0, failed_input
 FROM moved

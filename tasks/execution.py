@@ -1,0 +1,101 @@
+"""Executes one claimed task: user code in, outcome out. Holds no transaction and no lock, and writes nothing.
+
+Whatever user code does (raises anything, exits, returns what cannot be stored) ends that attempt alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from processes.values import encode
+from tasks.actors import Actor
+from tasks.arguments import decode_arguments
+from tasks.context import CurrentTask, Snooze, running
+from tasks.decisions import recording
+from tasks.failures import Failure
+from tasks.outcomes import (
+    Lease,
+    Outcome,
+    completed,
+    decided,
+    failed,
+    incompatible,
+    snoozed,
+    to_be_retried,
+)
+from tasks.policies import Retry
+from tasks.promises import Settled
+
+log = logging.getLogger(__name__)
+
+INCOMPATIBLE_AGAIN = timedelta(seconds=5)
+"""After this long a task whose arguments did not fit the code at hand is offered to workers again."""
+
+
+def execute(
+    lease: Lease, actor: Actor, values: Mapping[UUID, Settled], current: CurrentTask
+) -> Outcome:
+    """Run the actor's code for one leased attempt and tell what it ended with. Raises nothing."""
+    try:
+        arguments = decode_arguments(lease.arguments, values)
+        misfit = actor.misfit(arguments)
+    except Exception as error:
+        misfit = str(error)
+    if misfit:
+        return incompatible(lease, INCOMPATIBLE_AGAIN, Failure("incompatible_code", misfit))
+    unaccepted = _unaccepted_failure(lease, actor, arguments)
+    if unaccepted is not None:
+        return failed(lease, Failure("dependency_failed", "an argument is a failure", cause=unaccepted))
+    return attempt(lease, actor, lambda: _call(lease, actor, arguments, current))
+
+
+def attempt(lease: Lease, actor: Actor, call: Callable[[], Outcome]) -> Outcome:
+    """Make one attempt: the outcome of `call`, or what its exception means under the task's retry policy."""
+    try:
+        return call()
+    except Snooze as snooze:
+        return snoozed(lease, snooze.delay)
+    # SystemExit, KeyboardInterrupt and the like out of user code end this attempt, not the worker.
+    except BaseException as error:
+        return _after_failure(lease, actor, error)
+
+
+def _call(lease: Lease, actor: Actor, arguments: Mapping[str, object], current: CurrentTask) -> Outcome:
+    limit = settings.ORCHESTRATOR_VALUE_LIMIT_BYTES
+    with running(current):
+        if actor.kind != "decider":
+            return completed(lease, encode(actor.call(arguments), limit=limit))
+        with recording(arguments) as recorder:
+            value = actor.call(arguments)
+        return decided(lease, recorder.finish(value))
+
+
+def _unaccepted_failure(lease: Lease, actor: Actor, arguments: Mapping[str, object]) -> Failure | None:
+    if actor.kind == "decider" or actor.options.accepts_failures:
+        return None
+    return next((each for each in arguments.values() if isinstance(each, Failure)), None)
+
+
+def _after_failure(lease: Lease, actor: Actor, error: BaseException) -> Outcome:
+    failure = Failure.of(error)
+    retry = Retry.from_json(lease.retry) if lease.retry else actor.options.retry
+    tries = lease.tries + 1
+    log.info(
+        "an attempt failed",
+        extra={
+            "event": "attempt_failed",
+            "task": str(lease.task_id),
+            "actor": lease.actor,
+            "attempt": lease.attempt,
+            "error": failure.type,
+        },
+    )
+    if tries >= lease.max_attempts or isinstance(error, actor.options.retry.give_up_on):
+        return failed(lease, failure)
+    return to_be_retried(lease, failure, retry.delay(tries, random.random()))

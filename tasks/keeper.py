@@ -1,0 +1,127 @@
+"""The side thread of a worker process: keeps the leases of what runs, and gives back what does not.
+
+It starts after fork, with a database connection of its own. While batches are being worked on it looks at them
+a few times a second: it sends heartbeats, hands back the tasks that wait behind a slow one, hands back the
+unstarted ones when the worker is told to stop, and ends a process that goes on working on a lost lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from django.conf import settings
+from django.db import Error, connection
+
+from tasks import bell
+from tasks.batches import Batch
+from tasks.models import Task
+from tasks.outcomes import handed_back
+from tasks.queries import ready_actors
+from tasks.releasing import release
+from tasks.states import TaskState
+from tasks.statements import fetch, records
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+SLOW_SECONDS = 1.0
+"""A task that runs longer than this no longer holds up those claimed with it."""
+HEARTBEAT_FRACTION = 1 / 3
+
+
+class Keeper:
+    """Keeps batches. One per process; its thread runs while there is a batch to keep."""
+
+    def __init__(self, *, stopping: Callable[[], bool], may_exit: bool) -> None:
+        self._stopping = stopping
+        self._may_exit = may_exit
+        self._changed = threading.Condition()
+        self._kept: dict[Batch, tuple[str, ...]] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def keeping(self, batch: Batch, served: tuple[str, ...]) -> Iterator[None]:
+        """Keep `batch` meanwhile; `served` are the actors its drain serves beside it."""
+        with self._changed:
+            self._kept[batch] = served
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                del self._kept[batch]
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._kept)
+                self._changed.wait(TICK_SECONDS)
+                kept = list(self._kept.items())
+            for batch, served in kept:
+                try:
+                    self._look_at(batch, served)
+                except Error as error:
+                    log.warning(
+                        "the side thread cannot reach the database",
+                        extra={"event": "keeper_failed", "reason": str(error)},
+                    )
+                    connection.close()
+
+    def _look_at(self, batch: Batch, served: tuple[str, ...]) -> None:
+        slow = batch.is_stuck(SLOW_SECONDS)
+        if slow or self._stopping():
+            self._clear(batch, served)
+        if slow or batch.needs_heartbeat(HEARTBEAT_FRACTION):
+            send_heartbeat(batch)
+        lease = batch.overstays(settings.ORCHESTRATOR_LOST_LEASE_GRACE_SECONDS)
+        if lease is not None:
+            self._end_overstay(lease.task_id, lease.actor)
+
+    def _clear(self, batch: Batch, served: tuple[str, ...]) -> None:
+        finished, unstarted = batch.give_up()
+        released = release(finished + [handed_back(lease) for lease in unstarted])
+        bell.ring(released.fed.keys() | ready_actors(served))
+
+    def _end_overstay(self, task_id: object, actor: str) -> None:
+        extra = {"event": "lease_overstayed", "task": str(task_id), "actor": actor}
+        if not self._may_exit:
+            log.error("user code goes on although its lease is lost", extra=extra)
+            return
+        log.error("user code goes on although its lease is lost: this worker process ends itself", extra=extra)
+        logging.shutdown()
+        os._exit(1)
+
+
+def send_heartbeat(batch: Batch) -> None:
+    """Extend the leases of all tasks of a batch that are held, and learn which are lost."""
+    held = batch.held()
+    if not held:
+        return
+    details = batch.take_details()
+    sent_at = monotonic()
+    rows = fetch(
+        "heartbeat",
+        held=records(
+            [{"id": each.task_id, "attempt": each.attempt, "details": details.get(each.task_id)} for each in held]
+        ),
+        batch_size=len(held),
+    )
+    batch.renewed(sent_at)
+    extended = {row[0] for row in rows}
+    missing = [each for each in held if each.task_id not in extended]
+    if missing:
+        states = {
+            task.id: task.attempt
+            for task in Task.objects.filter(
+                id__in=[each.task_id for each in missing], state=TaskState.POLLED
+            ).only("id", "attempt")
+        }
+        batch.lose(each.task_id for each in missing if states.get(each.task_id) != each.attempt)

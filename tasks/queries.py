@@ -1,0 +1,30 @@
+"""Reads of tasks that the engine makes beside its transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from tasks.statements import fetch
+
+
+def ready_actors(actors: Collection[str]) -> set[str]:
+    """Those of the actors that have an ENQUEUED task. One index probe each; no actors cost nothing."""
+    if not actors:
+        return set()
+    return {str(row[0]) for row in fetch("ready_actors", actors=list(actors))}
+
+
+def unpolled_actors(age: timedelta, now: datetime | None = None) -> list[str]:
+    """Actors with a task that has been ENQUEUED for `age`, and that nobody has polled for as long."""
+    return [str(row[0]) for row in fetch("unpolled_actors", seconds=age.total_seconds(), now=now)]
+
+
+def depths() -> list[tuple[str, int, datetime]]:
+    """For each actor with work to hand out: its name, how many tasks are ENQUEUED, since when the oldest is."""
+    return [(str(actor), count, oldest) for actor, count, oldest in fetch("depths")]
+
+
+def note_poll(actor: str) -> None:
+    """Note that a worker is polling for `actor`; at most every other second per actor it is written."""
+    fetch("note_poll", actor=actor)
