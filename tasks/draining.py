@@ -11,16 +11,17 @@ import logging
 from collections import defaultdict
 from functools import partial
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import Error
 
 from tasks import bell
-from tasks.actors import Actor
 from tasks.batches import Batch
 from tasks.claiming import Claimer, read_values
 from tasks.context import CurrentTask
+from tasks.declaring import Actor
 from tasks.execution import execute
 from tasks.outcomes import Lease, Outcome, handed_back
 from tasks.pace import Pace
@@ -109,7 +110,7 @@ class Drain:
             done += 1
         _paces[actor].learn(monotonic() - began_at, done)
 
-    def _perform(self, batch: Batch, lease: Lease, code: Actor, values: dict[UUID, Settled]) -> None:
+    def _perform(self, batch: Batch, lease: Lease, code: Actor[..., Any], values: dict[UUID, Settled]) -> None:
         current = CurrentTask(
             id=lease.task_id,
             process_id=lease.process_id,
@@ -117,8 +118,8 @@ class Drain:
             attempt=lease.attempt,
             tries=lease.tries,
             details_text=lease.details,
-            report_heartbeat=partial(batch.keep_details, lease.task_id),
-            cancelled=partial(batch.is_lost, lease.task_id),
+            report_details=partial(batch.keep_details, lease.task_id),
+            has_lost_its_lease=partial(batch.is_lost, lease.task_id),
         )
         if code.transactional:
             self._feed(execute_transactionally(lease, code, values, current))

@@ -9,14 +9,13 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-
-from processes.values import encode
-from tasks.actors import Actor
-from tasks.arguments import decode_arguments
+from tasks.arguments import Arguments, ArgumentsTooLarge, decode_arguments, encode_result
+from tasks.builtins import collect
 from tasks.context import CurrentTask, Snooze, running
+from tasks.declaring import Actor
 from tasks.decisions import recording
 from tasks.failures import Failure
 from tasks.outcomes import (
@@ -37,25 +36,26 @@ log = logging.getLogger(__name__)
 INCOMPATIBLE_AGAIN = timedelta(seconds=5)
 """After this long a task whose arguments did not fit the code at hand is offered to workers again."""
 
-
 def execute(
-    lease: Lease, actor: Actor, values: Mapping[UUID, Settled], current: CurrentTask
+    lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled], current: CurrentTask
 ) -> Outcome:
     """Run the actor's code for one leased attempt and tell what it ended with. Raises nothing."""
     try:
         arguments = decode_arguments(lease.arguments, values)
-        misfit = actor.misfit(arguments)
+        misfit = actor.misfit(arguments.values)
+    except ArgumentsTooLarge as error:
+        return failed(lease, Failure.of(error))
     except Exception as error:
-        misfit = str(error)
+        misfit = f"the arguments cannot be read: {error}"
     if misfit:
         return incompatible(lease, INCOMPATIBLE_AGAIN, Failure("incompatible_code", misfit))
-    unaccepted = _unaccepted_failure(lease, actor, arguments)
+    unaccepted = _unaccepted_failure(actor, arguments)
     if unaccepted is not None:
         return failed(lease, Failure("dependency_failed", "an argument is a failure", cause=unaccepted))
     return attempt(lease, actor, lambda: _call(lease, actor, arguments, current))
 
 
-def attempt(lease: Lease, actor: Actor, call: Callable[[], Outcome]) -> Outcome:
+def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -> Outcome:
     """Make one attempt: the outcome of `call`, or what its exception means under the task's retry policy."""
     try:
         return call()
@@ -66,25 +66,24 @@ def attempt(lease: Lease, actor: Actor, call: Callable[[], Outcome]) -> Outcome:
         return _after_failure(lease, actor, error)
 
 
-def _call(lease: Lease, actor: Actor, arguments: Mapping[str, object], current: CurrentTask) -> Outcome:
-    limit = settings.ORCHESTRATOR_VALUE_LIMIT_BYTES
+def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: CurrentTask) -> Outcome:
     with running(current):
         if actor.kind != "decider":
-            return completed(lease, encode(actor.call(arguments), limit=limit))
-        with recording(arguments) as recorder:
-            value = actor.call(arguments)
-        return decided(lease, recorder.finish(value))
+            return completed(lease, encode_result(actor.call(arguments.values)))
+        with recording(arguments.given, collect.call_options) as recorder:
+            returned = actor.call(arguments.values)
+        return decided(lease, recorder.finish(returned))
 
 
-def _unaccepted_failure(lease: Lease, actor: Actor, arguments: Mapping[str, object]) -> Failure | None:
-    if actor.kind == "decider" or actor.options.accepts_failures:
+def _unaccepted_failure(actor: Actor[..., Any], arguments: Arguments) -> Failure | None:
+    if actor.kind == "decider" or actor.defaults.accepts_failures:
         return None
-    return next((each for each in arguments.values() if isinstance(each, Failure)), None)
+    return next((each for each in arguments.values.values() if isinstance(each, Failure)), None)
 
 
-def _after_failure(lease: Lease, actor: Actor, error: BaseException) -> Outcome:
+def _after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) -> Outcome:
     failure = Failure.of(error)
-    retry = Retry.from_json(lease.retry) if lease.retry else actor.options.retry
+    retry = Retry.from_json(lease.retry) if lease.retry else actor.retry
     tries = lease.tries + 1
     log.info(
         "an attempt failed",
@@ -96,6 +95,6 @@ def _after_failure(lease: Lease, actor: Actor, error: BaseException) -> Outcome:
             "error": failure.type,
         },
     )
-    if tries >= lease.max_attempts or isinstance(error, actor.options.retry.give_up_on):
+    if tries >= lease.max_attempts or isinstance(error, actor.retry.give_up_on):
         return failed(lease, failure)
     return to_be_retried(lease, failure, retry.delay(tries, random.random()))

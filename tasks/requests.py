@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -15,7 +15,7 @@ from django.conf import settings
 from processes.errors import ProcessesError, ValueTooLarge
 from processes.models import Process, StartToEndPolicy, new_id
 from processes.values import encode
-from tasks.actors import Actor, BoundActor
+from tasks.declaring import Actor, BoundActor
 from tasks.errors import InvalidStart, TasksError
 
 CUSTOM_ID_LIMIT = 255
@@ -58,7 +58,7 @@ class StartRequest:
     process was aborted or timed out. `start_to_end` bounds the life of the process, standstills not counted.
     """
 
-    actor: Actor | BoundActor
+    actor: Actor[..., Any] | BoundActor[..., Any]
     args: tuple[object, ...] = ()
     kwargs: Mapping[str, object] = field(default_factory=dict)
     custom_id: str | None = None
@@ -133,6 +133,8 @@ def check(request: StartRequest) -> NewProcess | Started:
 
 def _check(request: StartRequest) -> NewProcess:
     bound = request.actor
+    if isinstance(bound, BoundActor) and bound.after:
+        raise InvalidStart("a process waits for no promise: it has no after")
     arguments = bound.bind(request.args, dict(request.kwargs))
     _check_custom_id(request.custom_id)
     _check_attributes(request.attributes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic, sleep
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg import errors
 
 from tasks import bell
-from tasks.actors import Actor, BoundActor
+from tasks.declaring import Actor, BoundActor
 from tasks.errors import OutcomeUnknown, StartConflict
 from tasks.identity import busy, place
 from tasks.requests import Code, NewProcess, Reason, Started, StartRequest, check
@@ -32,7 +32,7 @@ TRIES_WHILE_CERTAIN = 2
 
 
 def start_process(
-    actor: Actor | BoundActor,
+    actor: Actor[..., Any] | BoundActor[..., Any],
     /,
     *args: object,
     custom_id: str | None = None,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from tasks.actors import Actor
 from tasks.context import CurrentTask
+from tasks.declaring import Actor
 from tasks.execution import attempt, execute
 from tasks.outcomes import Answer, Lease, Outcome
 from tasks.promises import Settled
@@ -30,7 +31,7 @@ class LeaseLost(Exception):
 
 
 def execute_transactionally(
-    lease: Lease, actor: Actor, values: Mapping[UUID, Settled], current: CurrentTask
+    lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled], current: CurrentTask
 ) -> Released:
     """Run one attempt in one transaction with its release.
 

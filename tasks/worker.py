@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from multiprocessing.sharedctypes import RawValue
 from time import monotonic, sleep
+from typing import Any
 
 from celery.signals import worker_process_init, worker_shutting_down
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from tasks.actors import Actor
+from tasks.declaring import Actor
 from tasks.keeper import Keeper
 from tasks.outcomes import Outcome
 from tasks.policies import ActorName
@@ -59,7 +60,7 @@ class Worker:
         """The side thread of this process."""
         return Keeper(stopping=self.is_stopping, may_exit=self._is_pool_child)
 
-    def code(self, name: ActorName) -> Actor | None:
+    def code(self, name: ActorName) -> Actor[..., Any] | None:
         """The code of an actor; None, and one line in the log of this process, if it has none."""
         actor = ACTORS.find(name)
         if actor is None and name not in self._unknown:

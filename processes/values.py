@@ -1,0 +1,187 @@
+"""Values as JSON text: arguments, results, failures, heartbeat details.
+
+What comes back equals what went in, in type and content, or it is refused when it is written. Beside what JSON
+knows, further types are stored in a tagged form `{"$": tag, "v": …}`:
+
+    None, bool, int (64 bit, signed), float (finite), str (no lone surrogates), list, dict with str keys,
+    tuple, set, frozenset, datetime (naive, fixed offset or ZoneInfo), date, timedelta, Decimal (finite), UUID, bytes
+
+Types are taken exactly: a subclass (an IntEnum, a namedtuple, an OrderedDict) would come back as its base, so it
+is refused. JSON is written and read by orjson, whose limits (64 bit integers, UTF-8) are the ones above.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from processes.errors import NotReadable, NotStorable, ValueTooLarge
+
+TAG: Final = "$"
+CONTENT: Final = "v"
+DEPTH_LIMIT: Final = 100
+INTEGERS: Final = range(-(2**63), 2**63)
+
+Json = Any
+"""What JSON can say: the content of a reference."""
+Refer = Callable[[object], Json | None]
+"""Tells the content that stands for an object which is no value itself (a promise), or None for a value."""
+Resolve = Callable[[Json], object]
+"""Gives the object that a content stands for."""
+
+
+def encode(value: object, *, limit: int | None = None, refer: Refer | None = None, path: str = "value") -> str:
+    """The JSON text of a value.
+
+    `limit` bounds its size in bytes of UTF-8. `path` is how the value is called in errors.
+    Raises NotStorable, naming the place inside the value, and ValueTooLarge.
+    """
+    try:
+        encoded = orjson.dumps(_Writer(refer).write(value, path, 0))
+    except orjson.JSONEncodeError as error:
+        raise NotStorable(path, str(error)) from error
+    if limit is not None and len(encoded) > limit:
+        raise ValueTooLarge(len(encoded), limit)
+    return encoded.decode()
+
+
+def decode(text: str, *, resolve: Resolve | None = None) -> Any:
+    """The value of a JSON text that `encode` wrote. Raises NotReadable for any other."""
+    try:
+        stored = orjson.loads(text)
+        return _read(stored, resolve) if '"$"' in text else stored
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotReadable(f"not a stored value: {error}") from error
+
+
+def canonical(text: str) -> str:
+    """The JSON text with its keys sorted: equal for equal values. Used to compare only."""
+    return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()
+
+
+class _Writer:
+    def __init__(self, refer: Refer | None) -> None:
+        self.refer = refer
+
+    def write(self, value: object, path: str, depth: int) -> Json:
+        kind = type(value)
+        if kind is str or kind is bool or value is None:
+            return value
+        if kind is int:
+            if value not in INTEGERS:
+                raise NotStorable(path, "integers must fit into 64 bits")
+            return value
+        if kind is float:
+            if not isfinite(value):  # type: ignore[arg-type]  # kind says that it is a float
+                raise NotStorable(path, "NaN and infinity cannot be stored")
+            return value
+        if depth >= DEPTH_LIMIT:
+            raise NotStorable(path, f"nested deeper than {DEPTH_LIMIT} levels, or in itself")
+        if kind in _CONTAINERS:
+            return _CONTAINERS[kind](self, value, path, depth + 1)
+        if kind in _SCALARS:
+            tag, content = _SCALARS[kind](value, path)
+            return {TAG: tag, CONTENT: content}
+        content = self.refer(value) if self.refer is not None else None
+        if content is None:
+            raise NotStorable(path, f"a {kind.__module__}.{kind.__qualname__} cannot be stored")
+        return {TAG: "ref", CONTENT: content}
+
+    def list(self, value: Any, path: str, depth: int) -> Json:
+        return [self.write(each, f"{path}[{place}]", depth) for place, each in enumerate(value)]
+
+    def tuple(self, value: Any, path: str, depth: int) -> Json:
+        return {TAG: "tuple", CONTENT: self.list(value, path, depth)}
+
+    def set(self, value: Any, path: str, depth: int) -> Json:
+        elements = [self.write(each, f"{path}{{…}}", depth) for each in value]
+        return {TAG: type(value).__name__, CONTENT: sorted(elements, key=_sortable)}
+
+    def dict(self, value: Any, path: str, depth: int) -> Json:
+        for key in value:
+            if type(key) is not str:
+                raise NotStorable(path, f"keys must be str; {key!r:.60} is a {type(key).__qualname__}")
+        written = {key: self.write(each, f"{path}.{key}", depth) for key, each in value.items()}
+        return {TAG: "dict", CONTENT: list(written.items())} if TAG in written else written
+
+
+def _sortable(written: Json) -> bytes:
+    return orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
+
+
+def _write_datetime(value: Any, path: str) -> tuple[str, Json]:
+    zone = value.tzinfo
+    if zone is None or type(zone) is timezone:
+        return "datetime", [value.isoformat(), value.fold] if value.fold else value.isoformat()
+    if type(zone) is ZoneInfo and zone.key is not None:
+        return "datetime", [value.replace(tzinfo=None).isoformat(), value.fold, zone.key]
+    raise NotStorable(path, f"a time zone of type {type(zone).__qualname__} cannot be stored")
+
+
+def _write_decimal(value: Any, path: str) -> tuple[str, Json]:
+    if not value.is_finite():
+        raise NotStorable(path, "only finite decimals can be stored")
+    return "decimal", str(value)
+
+
+_CONTAINERS: Mapping[type, Callable[[_Writer, Any, str, int], Json]] = {
+    list: _Writer.list,
+    tuple: _Writer.tuple,
+    set: _Writer.set,
+    frozenset: _Writer.set,
+    dict: _Writer.dict,
+}
+_SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
+    datetime: _write_datetime,
+    date: lambda value, path: ("date", value.isoformat()),
+    timedelta: lambda value, path: ("timedelta", [value.days, value.seconds, value.microseconds]),
+    Decimal: _write_decimal,
+    UUID: lambda value, path: ("uuid", str(value)),
+    bytes: lambda value, path: ("bytes", b64encode(value).decode()),
+}
+
+
+def _read(stored: Json, resolve: Resolve | None) -> object:
+    if type(stored) is list:
+        return [_read(each, resolve) for each in stored]
+    if type(stored) is not dict:
+        return stored
+    if TAG not in stored:
+        return {key: _read(each, resolve) for key, each in stored.items()}
+    tag, content = stored[TAG], stored[CONTENT]
+    if tag == "ref":
+        if resolve is None:
+            raise ValueError("a reference where none is expected")
+        return resolve(content)
+    if tag == "dict":
+        return {key: _read(each, resolve) for key, each in content}
+    if tag in _COLLECTIONS:
+        return _COLLECTIONS[tag](_read(each, resolve) for each in content)
+    return _READERS[tag](content)
+
+
+def _read_datetime(content: Json) -> datetime:
+    if type(content) is str:
+        return datetime.fromisoformat(content)
+    text, fold, *zone = content
+    value = datetime.fromisoformat(text).replace(fold=fold)
+    return value.replace(tzinfo=ZoneInfo(zone[0])) if zone else value
+
+
+_COLLECTIONS: Mapping[str, Callable[[Any], object]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
+_READERS: Mapping[str, Callable[[Any], object]] = {
+    "datetime": _read_datetime,
+    "date": date.fromisoformat,
+    "timedelta": lambda content: timedelta(*content),
+    "decimal": Decimal,
+    "uuid": UUID,
+    "bytes": b64decode,
+}

@@ -1,0 +1,90 @@
+"""Arguments between a call and its execution: written with references, read with the values in their places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from processes.values import Json, decode, encode
+from tasks.errors import TasksError
+from tasks.failures import Failure
+from tasks.promises import NoWait, Promise, Settled, references
+
+
+class ArgumentsTooLarge(TasksError):
+    """The arguments of a task, with the values of all promises in them, take more bytes than allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """Arguments by parameter name, and the promises among them that were handed over as they are."""
+
+    values: dict[str, Any]
+    given: frozenset[UUID]
+
+
+def encode_arguments(arguments: Mapping[str, object], refer: Callable[[Promise, bool], None]) -> str:
+    """The JSON text of arguments; `refer` is told of every promise in them, and whether it is waited for.
+
+    Raises NotStorable, ValueTooLarge, and what `refer` raises.
+    """
+
+    def content(value: object) -> Json | None:
+        if isinstance(value, NoWait):
+            refer(value.promise, False)
+            return {"task": str(value.promise.task_id), "wait": False}
+        if isinstance(value, Promise):
+            refer(value, True)
+            return {"task": str(value.task_id), "wait": True}
+        return failure_content(value)
+
+    return encode(arguments, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, refer=content, path="arguments")
+
+
+def decode_arguments(text: str, settled: Mapping[UUID, Settled]) -> Arguments:
+    """The arguments of a task with the values of settled tasks in their places.
+
+    Raises ArgumentsTooLarge, and NotReadable where the text or a value is none.
+    """
+    refers = references(text)
+    size = len(text) + sum(len(settled[each.task_id].value or "") for each in refers if each.task_id in settled)
+    if size > settings.ORCHESTRATOR_ARGUMENTS_LIMIT_BYTES:
+        raise ArgumentsTooLarge(
+            f"the arguments take {size:,} characters; {settings.ORCHESTRATOR_ARGUMENTS_LIMIT_BYTES:,} are allowed"
+        )
+
+    def resolve(content: Json) -> object:
+        if "failure" in content:
+            return resolve_failure(content)
+        task_id = UUID(content["task"])
+        if content["wait"]:
+            return _value(settled[task_id])
+        return Promise(task_id, settled=(_value(settled[task_id]),) if task_id in settled else ())
+
+    values = decode(text, resolve=resolve)
+    if type(values) is not dict:
+        raise TypeError("arguments are no object")
+    return Arguments(values, frozenset(each.task_id for each in refers if not each.wait))
+
+
+def encode_result(value: object, *, refer: Callable[[object], Json | None] | None = None) -> str:
+    """The JSON text of what an actor returned. A Failure is a value like any other."""
+    return encode(value, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, refer=refer or failure_content, path="result")
+
+
+def failure_content(value: object) -> Json | None:
+    """What stands for a Failure in a stored value; None for anything else."""
+    return {"failure": value.to_record()} if type(value) is Failure else None
+
+
+def resolve_failure(content: Json) -> Failure:
+    """The Failure that a content stands for."""
+    return Failure.from_record(content["failure"])
+
+
+def _value(settled: Settled) -> object:
+    return settled.failure if settled.value is None else decode(settled.value, resolve=resolve_failure)

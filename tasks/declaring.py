@@ -1,0 +1,301 @@
+"""Declares actors: what a function becomes by `@worker`, `@decider` or `@external`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property, lru_cache, update_wrapper
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+
+from django.conf import settings
+
+from tasks.decisions import current_recorder
+from tasks.errors import InvalidActor, InvalidCall, InvalidOption
+from tasks.policies import DEFAULT_PRIORITY, DEFAULT_VERSION, ActorName, CallOptions, Retry
+from tasks.promises import Promise
+from tasks.registry import ACTORS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+NAMING = ("task_list", "version")
+Kind = Literal["worker", "decider", "external"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """How calls of an actor are treated unless the call says otherwise; see `worker` for what each means."""
+
+    retry: Retry = Retry()
+    poll_to_end: timedelta | None = None
+    heartbeat: timedelta | None = None
+    enqueue_to_end: timedelta | None = None
+    on_enqueue_to_end: Literal["fail", "alert"] = "fail"
+    on_lease_lost: Literal["retry", "fail"] = "retry"
+    priority: int = DEFAULT_PRIORITY
+    accepts_failures: bool = False
+
+
+class Actor(Generic[P, R]):
+    """A named, versioned function that performs tasks.
+
+    Called inside a decider it records a call and returns a Promise; the static type stays that of the function, so
+    that passing the promise on to another actor type-checks. Called anywhere else it is the function.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        actor_name: ActorName,
+        kind: Kind,
+        defaults: Defaults,
+        *,
+        transactional: bool = False,
+        remote: bool = False,
+    ) -> None:
+        _check_function(function)
+        self.function = function
+        self.actor_name = actor_name
+        self.kind = kind
+        self.defaults = defaults
+        self.transactional = transactional
+        self.remote = remote
+        self.signature = inspect.signature(function)
+        update_wrapper(cast(Callable[..., Any], self), function)
+        _ = self.call_options
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Record a call inside a decider; elsewhere call the function."""
+        if current_recorder() is None:
+            return self.function(*args, **kwargs)
+        return BoundActor(self, self.call_options)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.actor_name}>"
+
+    @property
+    def retry(self) -> Retry:
+        """The retry policy of calls that have none of their own."""
+        return self.defaults.retry
+
+    @property
+    def call_options(self) -> CallOptions:
+        """The options of a call that names none."""
+        default = (
+            settings.ORCHESTRATOR_TRANSACTIONAL_POLL_TO_END_SECONDS
+            if self.transactional
+            else settings.ORCHESTRATOR_POLL_TO_END_SECONDS
+        )
+        return _call_options(self.defaults, default, settings.ORCHESTRATOR_HEARTBEAT_SECONDS)
+
+    def options(self, *, after: Promise | Sequence[Promise] = (), **options: Any) -> BoundActor[P, R]:
+        """This actor with other options for one call.
+
+        `after` waits for promises without taking their values; `task_list` and `version` choose another actor of
+        this name; `retry` or `max_attempts` and the other fields of `CallOptions` replace the actor's defaults.
+        Raises InvalidOption.
+        """
+        naming = {name: options.pop(name) for name in NAMING if name in options}
+        if (retry := options.get("retry")) is not None:
+            if not isinstance(retry, Retry):
+                raise InvalidOption("retry must be a Retry")
+            options.setdefault("max_attempts", retry.max_attempts)
+        try:
+            call_options = replace(self.call_options, **options)
+        except TypeError as error:
+            raise InvalidOption(f"no such option of a call: {', '.join(sorted(options))}") from error
+        name = ActorName.parse(str(replace(self.actor_name, **naming)))
+        promises = (after,) if isinstance(after, Promise) else tuple(after)
+        return BoundActor(self, call_options, name, promises)
+
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
+        """Arguments by parameter name, defaults not filled in. Raises InvalidCall where they do not fit."""
+        try:
+            return dict(self.signature.bind(*args, **kwargs).arguments)
+        except TypeError as error:
+            raise InvalidCall(f"{self.actor_name}: {error}") from None
+
+    def misfit(self, arguments: Mapping[str, object]) -> str | None:
+        """Why stored arguments do not fit this code; None if they do."""
+        unknown = arguments.keys() - self.signature.parameters.keys()
+        if unknown:
+            return f"{self.actor_name} has no parameter {', '.join(sorted(unknown))}"
+        missing = self._required - arguments.keys()
+        if missing:
+            return f"{self.actor_name} needs {', '.join(sorted(missing))}"
+        return None
+
+    def call(self, arguments: Mapping[str, Any]) -> R:
+        """Call the function with stored arguments that fit."""
+        if self._is_plain:
+            return cast(Callable[..., R], self.function)(**arguments)
+        bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
+        return cast(Callable[..., R], self.function)(*bound.args, **bound.kwargs)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        return all(parameter.kind in PLAIN for parameter in self.signature.parameters.values())
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(
+            name
+            for name, parameter in self.signature.parameters.items()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        )
+
+
+class BoundActor(Generic[P, R]):
+    """An actor with the options of one call."""
+
+    def __init__(
+        self,
+        actor: Actor[P, R],
+        call_options: CallOptions,
+        actor_name: ActorName | None = None,
+        after: tuple[Promise, ...] = (),
+    ) -> None:
+        self.actor = actor
+        self.call_options = call_options
+        self.actor_name = actor_name or actor.actor_name
+        self.after = after
+
+    @property
+    def kind(self) -> Kind:
+        """Which sort of actor it is."""
+        return self.actor.kind
+
+    def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
+        """As `Actor.bind`."""
+        return self.actor.bind(args, kwargs)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Record a call inside a decider; elsewhere call the function, for which the options mean nothing."""
+        recorder = current_recorder()
+        if recorder is None:
+            return self.actor.function(*args, **kwargs)
+        arguments = self.bind(args, kwargs)
+        promise = recorder.call(str(self.actor_name), self.kind, arguments, self.call_options, self.after)
+        return cast(R, promise)
+
+
+@overload
+def worker(function: Callable[P, R], /) -> Actor[P, R]: ...
+@overload
+def worker(
+    *,
+    name: str | None = ...,
+    version: str = ...,
+    task_list: str = ...,
+    retry: Retry = ...,
+    poll_to_end: timedelta | None = ...,
+    heartbeat: timedelta | None = ...,
+    enqueue_to_end: timedelta | None = ...,
+    on_enqueue_to_end: Literal["fail", "alert"] = ...,
+    on_lease_lost: Literal["retry", "fail"] = ...,
+    priority: int = ...,
+    accepts_failures: bool = ...,
+    transactional: bool = ...,
+    remote: bool = ...,
+) -> Callable[[Callable[P, R]], Actor[P, R]]: ...
+def worker(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Declare a worker: an actor that does something and returns a value.
+
+    `name` (default: app.function), `version` and `task_list` name it. `retry` says how often a failing task is
+    tried. `poll_to_end` bounds one attempt, `heartbeat` the silence of a worker process, `enqueue_to_end` all
+    attempts together; `on_lease_lost` ("retry" or "fail") and `on_enqueue_to_end` ("fail" or "alert") say what
+    happens then. `priority` is 0 (first) to 9 (last). `accepts_failures` lets it be handed a Failure.
+    `transactional` commits its ORM writes and its completion together. `remote` declares code that lives elsewhere.
+    Raises InvalidActor, InvalidActorName, InvalidOption.
+    """
+    return _declare("worker", function, options)
+
+
+@overload
+def decider(function: Callable[P, R], /) -> Actor[P, R]: ...
+@overload
+def decider(
+    *,
+    name: str | None = ...,
+    version: str = ...,
+    task_list: str = ...,
+    retry: Retry = ...,
+    poll_to_end: timedelta | None = ...,
+    heartbeat: timedelta | None = ...,
+    enqueue_to_end: timedelta | None = ...,
+    on_enqueue_to_end: Literal["fail", "alert"] = ...,
+    on_lease_lost: Literal["retry", "fail"] = ...,
+    priority: int = ...,
+    remote: bool = ...,
+) -> Callable[[Callable[P, R]], Actor[P, R]]: ...
+def decider(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Declare a decider: an actor that calls other actors, and returns a value or a promise. Options as `worker`."""
+    return _declare("decider", function, options)
+
+
+@overload
+def external(function: Callable[P, R], /) -> Actor[P, R]: ...
+@overload
+def external(
+    *,
+    name: str | None = ...,
+    version: str = ...,
+    task_list: str = ...,
+    enqueue_to_end: timedelta | None = ...,
+    on_enqueue_to_end: Literal["fail", "alert"] = ...,
+    accepts_failures: bool = ...,
+) -> Callable[[Callable[P, R]], Actor[P, R]]: ...
+def external(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Declare an external actor: nobody polls it, its tasks are completed from outside. Options as `worker`."""
+    return _declare("external", function, options)
+
+
+def _declare(kind: Kind, function: Callable[..., Any] | None, options: Mapping[str, Any]) -> Any:
+    if function is None:
+        return lambda declared: _declare(kind, declared, options)
+    if not callable(function) or isinstance(function, Actor):
+        raise InvalidActor("only a plain function can become an actor")
+    rest = dict(options)
+    name = ActorName(
+        rest.pop("name", None) or _default_name(function), rest.pop("version", DEFAULT_VERSION), rest.pop("task_list", "")
+    )
+    flags = {flag: rest.pop(flag) for flag in ("transactional", "remote") if flag in rest}
+    try:
+        defaults = Defaults(**rest)
+    except TypeError:
+        raise InvalidOption(f"no such option of an actor: {', '.join(sorted(rest))}") from None
+    if not isinstance(defaults.retry, Retry):
+        raise InvalidOption("retry must be a Retry")
+    actor: Actor[..., Any] = Actor(function, ActorName.parse(str(name)), kind, defaults, **flags)
+    ACTORS.register(actor)
+    return actor
+
+
+def _default_name(function: Callable[..., Any]) -> str:
+    package = function.__module__.removesuffix(".actors").rpartition(".")[2]
+    return f"{package}.{function.__qualname__.rpartition('.')[2]}"
+
+
+def _check_function(function: Callable[..., Any]) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidActor("an async function cannot become an actor: actors run in worker processes, one at a time")
+    if inspect.isgeneratorfunction(function):
+        raise InvalidActor("a generator cannot become an actor: it has no one value to return")
+
+
+@lru_cache(maxsize=10_000)
+def _call_options(defaults: Defaults, poll_to_end_seconds: float, heartbeat_seconds: float) -> CallOptions:
+    return CallOptions(
+        poll_to_end=defaults.poll_to_end or timedelta(seconds=poll_to_end_seconds),
+        heartbeat=defaults.heartbeat or timedelta(seconds=heartbeat_seconds),
+        max_attempts=defaults.retry.max_attempts,
+        priority=defaults.priority,
+        enqueue_to_end=defaults.enqueue_to_end,
+        on_enqueue_to_end=defaults.on_enqueue_to_end,
+        on_lease_lost=defaults.on_lease_lost,
+        accepts_failures=defaults.accepts_failures,
+    )

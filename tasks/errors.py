@@ -1,0 +1,69 @@
+"""What can be wrong with calls, decisions, starts and tasks. Every error leaves state unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+
+class TasksError(Exception):
+    """Something is wrong with a task or a call."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or type(self).__doc__)
+
+
+class InvalidActorName(TasksError):
+    """An actor name is written name#version or name#version@list."""
+
+
+class InvalidActor(TasksError):
+    """An actor cannot be declared like this."""
+
+
+class InvalidOption(TasksError):
+    """An option of an actor or a call has no meaning."""
+
+
+class InvalidCall(TasksError):
+    """The arguments of a call do not fit the signature of the actor."""
+
+
+class PromiseIsNotAValue(TasksError, TypeError):
+    """A promise has no value yet: pass it to an actor, and the value arrives there."""
+
+
+class NotResolved(TasksError):
+    """The promise is not resolved."""
+
+
+class ForeignPromise(TasksError):
+    """A decision may name only tasks of its own and promises that it was given."""
+
+
+class TooManyCalls(TasksError):
+    """The decision calls more actors than allowed."""
+
+
+class FailureNotAccepted(InvalidCall):
+    """A promise that may deliver a Failure is handed to a worker that does not accept one."""
+
+
+class NotInATask(TasksError):
+    """Only a running actor has a current task."""
+
+
+class InvalidStart(TasksError):
+    """A process cannot be started like this."""
+
+
+class StartConflict(TasksError):
+    """The snapshot of the caller's transaction cannot see the process that has this custom_id: begin it anew."""
+
+
+class OutcomeUnknown(TasksError):
+    """The connection broke during COMMIT and the database stays unreachable: repeat with the same custom_id."""
+
+    def __init__(self, process_ids: Sequence[UUID]) -> None:
+        super().__init__()
+        self.process_ids = tuple(process_ids)
