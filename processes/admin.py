@@ -9,7 +9,7 @@ from processes.models import Event, Process, Tombstone
 
 
 @admin.register(Process)
-class ProcessAdmin(EngineOwned[Process]):
+class ProcessAdmin(EngineOwned):
     """Processes, newest first; searched by their ids, exactly."""
 
     list_display = ("id", "custom_id", "actor", "state", "open_tasks", "created_at", "ended_at")
@@ -20,7 +20,7 @@ class ProcessAdmin(EngineOwned[Process]):
 
 
 @admin.register(Event)
-class EventAdmin(EngineOwned[Event]):
+class EventAdmin(EngineOwned):
     """What happened to processes beyond their rows, newest first."""
 
     list_display = ("at", "kind", "process_id", "task_id", "by")
@@ -30,7 +30,7 @@ class EventAdmin(EngineOwned[Event]):
 
 
 @admin.register(Tombstone)
-class TombstoneAdmin(EngineOwned[Tombstone]):
+class TombstoneAdmin(EngineOwned):
     """Identities of deleted processes."""
 
     list_display = ("custom_id", "process_id", "actor", "state", "deleted_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -10,12 +10,18 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-Row = TypeVar("Row", bound=Model)
+if TYPE_CHECKING:
+    AnyPaginator = Paginator[Any]
+    AnyModelAdmin = admin.ModelAdmin[Any]
+else:
+    # Django's own classes are generic for type checkers only.
+    AnyPaginator = Paginator
+    AnyModelAdmin = admin.ModelAdmin
 
 COUNTED_ROWS = 5_000
 
 
-class BoundedPaginator(Paginator[Any]):
+class BoundedPaginator(AnyPaginator):
     """Counts no more rows than a person would page through: the cost of a list page does not grow with history."""
 
     @cached_property
@@ -24,7 +30,7 @@ class BoundedPaginator(Paginator[Any]):
         return len(self.object_list.values_list("pk", flat=True)[:COUNTED_ROWS])  # type: ignore[union-attr]  # a queryset
 
 
-class EngineOwned(admin.ModelAdmin[Row]):
+class EngineOwned(AnyModelAdmin):
     """A page of rows that only the engine writes: people look and search."""
 
     show_full_result_count = False

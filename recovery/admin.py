@@ -9,7 +9,7 @@ from recovery.models import ScanRun
 
 
 @admin.register(ScanRun)
-class ScanRunAdmin(EngineOwned[ScanRun]):
+class ScanRunAdmin(EngineOwned):
     """When each scan last ran."""
 
     list_display = ("name", "ran_at", "found", "ran_by")

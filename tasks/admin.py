@@ -9,7 +9,7 @@ from tasks.models import ActorStatus, Dependency, Task
 
 
 @admin.register(Task)
-class TaskAdmin(EngineOwned[Task]):
+class TaskAdmin(EngineOwned):
     """Tasks, newest first; searched by their own id or their process's, exactly."""
 
     list_display = ("id", "process_id", "actor", "state", "attempt", "tries", "polled_at", "ended_at")
@@ -19,7 +19,7 @@ class TaskAdmin(EngineOwned[Task]):
 
 
 @admin.register(Dependency)
-class DependencyAdmin(EngineOwned[Dependency]):
+class DependencyAdmin(EngineOwned):
     """Who waits for whom."""
 
     list_display = ("waiter_id", "awaited_id", "process_id", "delivers_value")
@@ -29,7 +29,7 @@ class DependencyAdmin(EngineOwned[Dependency]):
 
 
 @admin.register(ActorStatus)
-class ActorStatusAdmin(EngineOwned[ActorStatus]):
+class ActorStatusAdmin(EngineOwned):
     """Actors: when they last polled, whether they are blocked."""
 
     list_display = ("name", "last_polled_at", "blocked_at")
