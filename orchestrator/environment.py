@@ -58,7 +58,9 @@ class Environment:
         value = self.text(name)
         scheme = value.partition("://")[0]
         if "://" not in value or scheme not in schemes:
-            raise ImproperlyConfigured(f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}")
+            raise ImproperlyConfigured(
+                f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
+            )
         return value
 
     def refuse_unknown(self, prefix: str) -> None:

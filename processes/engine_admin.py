@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -27,7 +27,8 @@ class BoundedPaginator(AnyPaginator):
     @cached_property
     def count(self) -> int:
         """How many rows there are, at most `COUNTED_ROWS`."""
-        return len(self.object_list.values_list("pk", flat=True)[:COUNTED_ROWS])  # type: ignore[union-attr]  # a queryset
+        rows = cast("QuerySet[Model]", self.object_list)
+        return len(rows.values_list("pk", flat=True)[:COUNTED_ROWS])
 
 
 class EngineOwned(AnyModelAdmin):

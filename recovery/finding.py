@@ -45,9 +45,7 @@ def scan_task_enqueue_to_end(now: datetime | None = None) -> int:
 
 def scan_task_poll_to_end(now: datetime | None = None) -> int:
     """Leases whose attempt has taken too long: taken back."""
-    due = Task.objects.filter(
-        state=TaskState.POLLED, lease_ends_at__lte=moment(now), poll_ends_at__lte=moment(now)
-    )
+    due = Task.objects.filter(state=TaskState.POLLED, lease_ends_at__lte=moment(now), poll_ends_at__lte=moment(now))
     return end_leases(_candidates(due.order_by("lease_ends_at")), POLL_TO_END, now)
 
 

@@ -28,7 +28,5 @@ def late_scans() -> dict[str, timedelta | None]:
     """The scans that have not run for three periods, and how long ago they ran; None for never."""
     ages = dict(ScanRun.objects.annotate(age=Now() - F("ran_at")).values_list("name", "age"))
     return {
-        name: ages.get(name)
-        for name, period in periods().items()
-        if name not in ages or ages[name] > period * PERIODS
+        name: ages.get(name) for name, period in periods().items() if name not in ages or ages[name] > period * PERIODS
     }

@@ -39,9 +39,7 @@ def _sweep_for_ever() -> None:
         try:
             sweep()
         except Error as error:
-            log.warning(
-                "the sweep cannot reach the database", extra={"event": "sweep_failed", "reason": str(error)}
-            )
+            log.warning("the sweep cannot reach the database", extra={"event": "sweep_failed", "reason": str(error)})
         finally:
             connection.close()
 

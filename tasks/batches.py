@@ -43,10 +43,11 @@ class Batch:
             self._running_since = monotonic()
             return self._running
 
-    def finish(self, outcome: Outcome) -> None:
-        """Note what the running task ended with."""
+    def finish(self, outcome: Outcome | None) -> None:
+        """Note what the running task ended with; None if that is released already."""
         with self._mutex:
-            self._finished.append(outcome)
+            if outcome is not None:
+                self._finished.append(outcome)
             self._running = None
 
     def give_up(self) -> tuple[list[Outcome], list[Lease]]:

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from time import monotonic
 
 from celery import current_app
@@ -109,7 +109,8 @@ class Publisher:
         had_connection = self._connection is not None
         try:
             return self._publish(message)
-        except Exception as error:
+        # Every transport has errors of its own; whatever it is, the broker did not take the message.
+        except Exception as error:  # noqa: BLE001
             self._drop()
             if not had_connection:
                 log.warning("the broker cannot be reached", extra={"event": "bell_failed", "reason": str(error)})
@@ -131,16 +132,19 @@ class Publisher:
                 connection=self._connection,
             )
         except QueueNotFound:
-            log.error("no such queue", extra={"event": "bell_queue_unknown", "queue": message.queue})
+            log.warning("no such queue", extra={"event": "bell_queue_unknown", "queue": message.queue})
         return True
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.collapse()
+            connection.collect(socket_timeout=1)
 
 
-_bell = Bell()
+@cache
+def _bell_of(process_id: int) -> Bell:
+    """The bell of a process: a thread does not survive a fork, so a child has a bell of its own."""
+    return Bell()
 
 
 def ring(actors: Iterable[str]) -> None:
@@ -156,12 +160,12 @@ def ring_for_registration() -> None:
 
 def ring_for_help(actor: str) -> None:
     """Ring for an idle worker to share the work of `actor`. One that is not idle within a second need not come."""
-    _bell.ring(for_actor(actor, expires=HELP_EXPIRES_SECONDS))
+    _bell_of(os.getpid()).ring(for_actor(actor, expires=HELP_EXPIRES_SECONDS))
 
 
 def flush(seconds: float) -> bool:
     """Wait until everything rung in this process is published, at most `seconds`; tell whether it is."""
-    return _bell.flush(seconds)
+    return _bell_of(os.getpid()).flush(seconds)
 
 
 def _after_commit(message: Message) -> None:
@@ -169,13 +173,7 @@ def _after_commit(message: Message) -> None:
 
 
 def _ring_now(message: Message) -> None:
-    _bell.ring(message)
+    _bell_of(os.getpid()).ring(message)
 
 
-def _renew() -> None:
-    global _bell
-    _bell = Bell()
-
-
-os.register_at_fork(after_in_child=_renew)
-atexit.register(lambda: _bell.flush(FLUSH_AT_EXIT_SECONDS))
+atexit.register(lambda: flush(FLUSH_AT_EXIT_SECONDS))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tasks.declaring import decider, worker
 from tasks.decisions import current_recorder
+from tasks.declaring import decider, worker
 
 
 @worker(name="tasks.sleep")

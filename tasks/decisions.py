@@ -82,9 +82,7 @@ class Recorder:
         the call is recorded.
         """
         if len(self._calls) >= settings.ORCHESTRATOR_MAX_CALLS_PER_DECISION:
-            raise TooManyCalls(
-                f"a decision may call {settings.ORCHESTRATOR_MAX_CALLS_PER_DECISION:,} actors, not more"
-            )
+            raise TooManyCalls(f"a decision may call {settings.ORCHESTRATOR_MAX_CALLS_PER_DECISION:,} actors, not more")
         takes_failures = kind == "decider" or options.accepts_failures or options.accept_failure
         awaits: dict[UUID, bool] = {}
         for promise in after:

@@ -261,7 +261,9 @@ def _declare(kind: Kind, function: Callable[..., Any] | None, options: Mapping[s
         raise InvalidActor("only a plain function can become an actor")
     rest = dict(options)
     name = ActorName(
-        rest.pop("name", None) or _default_name(function), rest.pop("version", DEFAULT_VERSION), rest.pop("task_list", "")
+        rest.pop("name", None) or _default_name(function),
+        rest.pop("version", DEFAULT_VERSION),
+        rest.pop("task_list", ""),
     )
     flags = {flag: rest.pop(flag) for flag in ("transactional", "remote") if flag in rest}
     try:

@@ -23,11 +23,12 @@ from tasks.claiming import Claimer, read_values
 from tasks.context import CurrentTask
 from tasks.declaring import Actor
 from tasks.execution import execute
-from tasks.outcomes import Lease, Outcome, handed_back
+from tasks.outcomes import Lease, handed_back
 from tasks.pace import Pace
 from tasks.policies import ActorName
 from tasks.promises import Settled
 from tasks.queries import ready_actors
+from tasks.registry import ACTORS
 from tasks.releasing import Released
 from tasks.transactional import execute_transactionally
 from tasks.worker import WORKER
@@ -83,9 +84,7 @@ class Drain:
 
     def _ring_for_help(self, claimed: str, *, more_likely: bool) -> None:
         asked = [
-            actor
-            for actor in self._claimers
-            if (actor != claimed or more_likely) and _paces[actor].may_ring_for_help()
+            actor for actor in self._claimers if (actor != claimed or more_likely) and _paces[actor].may_ring_for_help()
         ]
         for actor in ready_actors(asked):
             bell.ring_for_help(actor)
@@ -101,7 +100,7 @@ class Drain:
                 self._feed(WORKER.release(finished + [handed_back(lease) for lease in unstarted]))
 
     def _execute(self, actor: str, batch: Batch, leases: list[Lease]) -> None:
-        code = WORKER.code(ActorName.parse(actor))
+        code = ACTORS.get(ActorName.parse(actor))
         values = read_values(leases)
         began_at = monotonic()
         done = 0

@@ -15,8 +15,8 @@ from uuid import UUID
 from tasks.arguments import Arguments, ArgumentsTooLarge, decode_arguments, encode_result
 from tasks.builtins import collect
 from tasks.context import CurrentTask, Snooze, running
-from tasks.declaring import Actor
 from tasks.decisions import recording
+from tasks.declaring import Actor
 from tasks.failures import Failure
 from tasks.outcomes import (
     Lease,
@@ -36,16 +36,16 @@ log = logging.getLogger(__name__)
 INCOMPATIBLE_AGAIN = timedelta(seconds=5)
 """After this long a task whose arguments did not fit the code at hand is offered to workers again."""
 
-def execute(
-    lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled], current: CurrentTask
-) -> Outcome:
+
+def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled], current: CurrentTask) -> Outcome:
     """Run the actor's code for one leased attempt and tell what it ended with. Raises nothing."""
     try:
         arguments = decode_arguments(lease.arguments, values)
         misfit = actor.misfit(arguments.values)
     except ArgumentsTooLarge as error:
         return failed(lease, Failure.of(error))
-    except Exception as error:
+    # Whatever is wrong with stored arguments, this code cannot read them.
+    except Exception as error:  # noqa: BLE001
         misfit = f"the arguments cannot be read: {error}"
     if misfit:
         return incompatible(lease, INCOMPATIBLE_AGAIN, Failure("incompatible_code", misfit))
@@ -62,7 +62,7 @@ def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -
     except Snooze as snooze:
         return snoozed(lease, snooze.delay)
     # SystemExit, KeyboardInterrupt and the like out of user code end this attempt, not the worker.
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         return _after_failure(lease, actor, error)
 
 

@@ -21,8 +21,8 @@ from processes.transitions import end_processes
 from tasks import bell
 from tasks.failures import Failure
 from tasks.models import BudgetPolicy, Task
-from tasks.states import BUDGETED_STATES, TaskState
 from tasks.statements import fetch
+from tasks.states import BUDGETED_STATES, TaskState
 from tasks.transactions import repeated
 from tasks.transitions import Changes, cancel_open_tasks, conclude, lock_processes
 
@@ -49,9 +49,7 @@ def end_leases(candidates: Candidates, kind: str, now: datetime | None = None) -
         for task_id, process_id, actor, state, attempt, tries, worker in rows:
             changes.readied(actor, state)
             events.append(
-                event(
-                    kind, process_id, task_id, actor=actor, attempt=attempt, tries=tries, worker=worker, became=state
-                )
+                event(kind, process_id, task_id, actor=actor, attempt=attempt, tries=tries, worker=worker, became=state)
             )
         record(events)
         conclude(changes, failed=[row[0] for row in rows if row[3] == TaskState.FAILED])
@@ -90,7 +88,14 @@ def spend_budgets(candidates: Candidates, now: datetime | None = None) -> int:
             batch_size=None,
         )
         record(
-            event(ENQUEUE_TO_END, task.process_id, task.id, actor=task.actor, state_before=task.state, policy=task.on_enqueue_to_end)
+            event(
+                ENQUEUE_TO_END,
+                task.process_id,
+                task.id,
+                actor=task.actor,
+                state_before=task.state,
+                policy=task.on_enqueue_to_end,
+            )
             for task in tasks
         )
         changes = Changes()

@@ -74,7 +74,7 @@ def _printed(error: BaseException) -> str:
     try:
         return str(error)
     # An exception may raise anything when it is printed; it still must end its attempt and nothing else.
-    except BaseException as second:
+    except BaseException as second:  # noqa: BLE001
         return f"<the message cannot be printed: {type(second).__name__}>"
 
 
@@ -82,7 +82,7 @@ def _traced(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
     # As above: formatting calls the exception's own code.
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         return "".join(traceback.format_tb(error.__traceback__))
 
 

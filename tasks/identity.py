@@ -8,7 +8,7 @@ the row is withdrawn if there is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,12 +31,27 @@ ENDED_EARLY = (ProcessState.ABORTED, ProcessState.TIMED_OUT)
 class Known:
     """The process (or what its tombstone tells of it) that a custom_id names already."""
 
-    id: UUID
-    actor: str
-    state: str
-    has_arguments: Callable[[str], bool]
-    give_up: Callable[[NewProcess], None]
-    """Gives the custom_id up to a new process, unless somebody else was quicker."""
+    row: Process | Tombstone
+
+    @property
+    def id(self) -> UUID:
+        """The id of the process."""
+        return self.row.id if isinstance(self.row, Process) else self.row.process_id
+
+    def has_arguments(self, text: str) -> bool:
+        """Whether the process was started with these arguments (JSON text)."""
+        if isinstance(self.row, Process):
+            return canonical(text) == canonical(self.row.arguments)
+        return arguments_hash(text) == self.row.arguments_hash
+
+    def give_up(self, new: NewProcess) -> None:
+        """Give the custom_id up to a new process, unless somebody else was quicker."""
+        if isinstance(self.row, Process):
+            Process.objects.filter(
+                id=self.id, custom_id=new.custom_id, state__in=ENDED_EARLY, restarted_as__isnull=True
+            ).update(custom_id=None, former_custom_id=new.custom_id, restarted_as=new.id)
+        else:
+            Tombstone.objects.filter(custom_id=self.row.custom_id, process_id=self.id).delete()
 
 
 def place(new: Sequence[NewProcess], *, read_committed: bool) -> dict[UUID, Started]:
@@ -49,7 +64,10 @@ def place(new: Sequence[NewProcess], *, read_committed: bool) -> dict[UUID, Star
     for _ in range(ROUNDS):
         if not waiting:
             return answers
-        inserted = {row[0] for row in fetch("insert_processes", processes=records([each.to_record() for each in waiting.values()]))}
+        inserted = {
+            row[0]
+            for row in fetch("insert_processes", processes=records([each.to_record() for each in waiting.values()]))
+        }
         answers |= _look_for_tombstones([waiting[each] for each in inserted], read_committed)
         answers |= _look_for_existing([each for each in waiting.values() if each.id not in inserted])
         waiting = {each.id: each for each in waiting.values() if each.id not in answers}
@@ -68,8 +86,8 @@ def _look_for_tombstones(inserted: Iterable[NewProcess], read_committed: bool) -
     if not read_committed:
         _probe(named.keys() - buried.keys())
     withdrawn = []
-    for custom_id, known in buried.items():
-        new = named[custom_id]
+    for new in [named[each] for each in named if each in buried]:
+        known = buried[new.custom_id]
         answer = _answer(new, known)
         if answer is None:
             continue
@@ -95,33 +113,14 @@ def _look_for_existing(conflicting: Sequence[NewProcess]) -> dict[UUID, Started]
     return answers
 
 
-def _existing(custom_ids: Iterable[str | None]) -> dict[str, Known]:
-    return {
-        str(process.custom_id): Known(
-            process.id,
-            process.actor,
-            process.state,
-            lambda text, process=process: canonical(text) == canonical(process.arguments),
-            lambda new, process=process: _supersede(process, new),
-        )
-        for process in Process.objects.filter(custom_id__in=custom_ids)
-    }
+def _existing(custom_ids: Iterable[str | None]) -> dict[str | None, Known]:
+    return {row.custom_id: Known(row) for row in Process.objects.filter(custom_id__in=custom_ids)}
 
 
-def _buried(custom_ids: Iterable[str | None]) -> dict[str, Known]:
-    custom_ids = list(custom_ids)
+def _buried(custom_ids: Collection[str | None]) -> dict[str | None, Known]:
     if not custom_ids:
         return {}
-    return {
-        stone.custom_id: Known(
-            stone.process_id,
-            stone.actor,
-            stone.state,
-            lambda text, stone=stone: arguments_hash(text) == stone.arguments_hash,
-            lambda new, stone=stone: _exhume(stone),
-        )
-        for stone in Tombstone.objects.filter(custom_id__in=custom_ids)
-    }
+    return {row.custom_id: Known(row) for row in Tombstone.objects.filter(custom_id__in=custom_ids)}
 
 
 def _answer(new: NewProcess, known: Known) -> Started | None:
@@ -129,8 +128,8 @@ def _answer(new: NewProcess, known: Known) -> Started | None:
     if known.id == new.id:
         return _created(new)
     differences = {}
-    if ActorName.parse(known.actor).name != new.actor_name:
-        differences["actor"] = (known.actor, new.actor)
+    if ActorName.parse(known.row.actor).name != new.actor_name:
+        differences["actor"] = (known.row.actor, new.actor)
     if not known.has_arguments(new.arguments):
         differences["arguments"] = ("other arguments", new.arguments[:1000])
     if differences:
@@ -138,14 +137,14 @@ def _answer(new: NewProcess, known: Known) -> Started | None:
             code=Code.NOT_CREATED,
             process_id=known.id,
             reason=Reason.DIFFERENT,
-            message=f"custom_id {new.custom_id!r} belongs to process {known.id}, which differs in {' and '.join(differences)}",
+            message=f"custom_id {new.custom_id!r} belongs to process {known.id}: other {' and '.join(differences)}",
             differences=differences,
         )
-    if new.start_again and known.state in ENDED_EARLY:
+    if new.start_again and known.row.state in ENDED_EARLY:
         known.give_up(new)
         return None
-    if known.actor != new.actor:
-        differences["version"] = (known.actor, new.actor)
+    if known.row.actor != new.actor:
+        differences["version"] = (known.row.actor, new.actor)
     return Started(code=Code.EXISTS, process_id=known.id, differences=differences)
 
 
@@ -153,17 +152,7 @@ def _created(new: NewProcess) -> Started:
     return Started(code=Code.CREATED, process_id=new.id, warnings=new.warnings)
 
 
-def _supersede(process: Process, new: NewProcess) -> None:
-    Process.objects.filter(
-        id=process.id, custom_id=new.custom_id, state__in=ENDED_EARLY, restarted_as__isnull=True
-    ).update(custom_id=None, former_custom_id=new.custom_id, restarted_as=new.id)
-
-
-def _exhume(stone: Tombstone) -> None:
-    Tombstone.objects.filter(custom_id=stone.custom_id, process_id=stone.process_id).delete()
-
-
-def _probe(custom_ids: Iterable[str]) -> None:
+def _probe(custom_ids: Collection[str]) -> None:
     """Find tombstones that the snapshot of a stricter isolation cannot see: inserting one finds them all."""
     probes = [
         Tombstone(custom_id=each, process_id=UUID(int=0), actor="", arguments_hash="", state=ProcessState.ABORTED)

@@ -23,8 +23,8 @@ from tasks.models import Task
 from tasks.outcomes import handed_back
 from tasks.queries import ready_actors
 from tasks.releasing import release
-from tasks.states import TaskState
 from tasks.statements import fetch, records
+from tasks.states import TaskState
 
 log = logging.getLogger(__name__)
 
@@ -120,8 +120,8 @@ def send_heartbeat(batch: Batch) -> None:
     if missing:
         states = {
             task.id: task.attempt
-            for task in Task.objects.filter(
-                id__in=[each.task_id for each in missing], state=TaskState.POLLED
-            ).only("id", "attempt")
+            for task in Task.objects.filter(id__in=[each.task_id for each in missing], state=TaskState.POLLED).only(
+                "id", "attempt"
+            )
         }
         batch.lose(each.task_id for each in missing if states.get(each.task_id) != each.attempt)

@@ -122,8 +122,7 @@ class Task(models.Model):
                 name="task_lease_exactly_when_polled",
             ),
             models.CheckConstraint(
-                condition=Q(pending=0)
-                | (Q(pending__gt=0) & Q(state__in=[TaskState.WAITING, TaskState.CANCELLED])),
+                condition=Q(pending=0) | (Q(pending__gt=0) & Q(state__in=[TaskState.WAITING, TaskState.CANCELLED])),
                 name="task_pending_only_while_waiting",
             ),
             models.CheckConstraint(
@@ -158,13 +157,10 @@ class Task(models.Model):
                 name="task_accepted_failure_is_failed",
             ),
             models.CheckConstraint(
-                condition=~Q(kind=Kind.EXTERNAL)
-                | ~Q(state__in=[TaskState.POLLED, TaskState.DECIDED]),
+                condition=~Q(kind=Kind.EXTERNAL) | ~Q(state__in=[TaskState.POLLED, TaskState.DECIDED]),
                 name="task_external_is_never_polled",
             ),
-            models.CheckConstraint(
-                condition=Q(priority__gte=0, priority__lte=9), name="task_priority_between_0_and_9"
-            ),
+            models.CheckConstraint(condition=Q(priority__gte=0, priority__lte=9), name="task_priority_between_0_and_9"),
             models.CheckConstraint(
                 condition=Q(tries__gte=0, tries__lte=models.F("attempt"), max_attempts__gte=1),
                 name="task_tries_at_most_attempts",
@@ -195,9 +191,7 @@ class Task(models.Model):
                 name="task_enqueue_to_end",
                 condition=Q(deadline_at__isnull=False, state__in=BUDGETED_STATES),
             ),
-            models.Index(
-                fields=["value_from"], name="task_value_from", condition=Q(state=TaskState.DECIDED)
-            ),
+            models.Index(fields=["value_from"], name="task_value_from", condition=Q(state=TaskState.DECIDED)),
             models.Index(
                 fields=["process"],
                 name="task_unaccepted_failure",
@@ -225,9 +219,7 @@ class Dependency(models.Model):
         verbose_name_plural = "dependencies"
         constraints = [
             models.UniqueConstraint(fields=["waiter", "awaited"], name="dependency_pair_is_unique"),
-            models.CheckConstraint(
-                condition=~Q(waiter=models.F("awaited")), name="dependency_not_on_itself"
-            ),
+            models.CheckConstraint(condition=~Q(waiter=models.F("awaited")), name="dependency_not_on_itself"),
         ]
 
     def __str__(self) -> str:

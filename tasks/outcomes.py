@@ -77,9 +77,7 @@ def failed(lease: Lease, failure: Failure) -> Outcome:
 
 def to_be_retried(lease: Lease, failure: Failure, delay: timedelta) -> Outcome:
     """The attempt failed; the task has another try after `delay`."""
-    return Outcome(
-        lease, TaskState.DELAYED, failure=failure.to_text(), delay=delay, delay_reason="retry", tries=1
-    )
+    return Outcome(lease, TaskState.DELAYED, failure=failure.to_text(), delay=delay, delay_reason="retry", tries=1)
 
 
 def snoozed(lease: Lease, delay: timedelta) -> Outcome:
@@ -89,9 +87,7 @@ def snoozed(lease: Lease, delay: timedelta) -> Outcome:
 
 def incompatible(lease: Lease, delay: timedelta, failure: Failure) -> Outcome:
     """The arguments do not fit the code at hand: the task waits visibly for another worker, no try counted."""
-    return Outcome(
-        lease, TaskState.DELAYED, failure=failure.to_text(), delay=delay, delay_reason="incompatible_code"
-    )
+    return Outcome(lease, TaskState.DELAYED, failure=failure.to_text(), delay=delay, delay_reason="incompatible_code")
 
 
 def handed_back(lease: Lease) -> Outcome:

@@ -44,7 +44,7 @@ class Promise:
     __slots__ = ("_may_fail", "_settled", "_task_id")
     __hash__ = None  # type: ignore[assignment]  # comparing raises, so hashing cannot work
 
-    def __init__(self, task_id: UUID, *, may_fail: bool = False, settled: Any = ()) -> None:
+    def __init__(self, task_id: UUID, *, may_fail: bool = False, settled: tuple[Any, ...] = ()) -> None:
         self._task_id = task_id
         self._may_fail = may_fail
         self._settled = settled
@@ -62,7 +62,7 @@ class Promise:
     @property
     def is_resolved(self) -> bool:
         """Whether the value was there when the decider was handed this promise."""
-        return self._settled != ()
+        return bool(self._settled)
 
     @property
     def value(self) -> Any:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from processes.transitions import fail_processes
 from tasks import bell
 from tasks.errors import TasksError
 from tasks.failures import Failure
-from tasks.policies import ActorName, CallOptions
+from tasks.policies import CallOptions
 from tasks.statements import fetch, records
 from tasks.transactions import repeated
 from tasks.transitions import lock_processes
@@ -135,7 +136,7 @@ def _register_alone(process_id: UUID) -> Registered:
     except (OperationalError, InterfaceError):
         raise
     except (DatabaseError, TasksError, ValueError) as error:
-        return repeated(lambda: _fail(process_id, error))
+        return repeated(partial(_fail, process_id, error))
 
 
 def _fail(process_id: UUID, error: Exception) -> Registered:

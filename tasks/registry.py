@@ -32,6 +32,10 @@ class Registry:
         """The actor of this name and version, or None."""
         return self._actors.get((name.name, name.version))
 
+    def get(self, name: ActorName) -> Actor[..., Any]:
+        """The actor of this name and version. Raises KeyError where there is none."""
+        return self._actors[(name.name, name.version)]
+
     def names(self) -> list[str]:
         """The full names of all actors, sorted."""
         return sorted(str(actor.actor_name) for actor in self._actors.values())

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 from django.db import connection
 
 FOLDER = Path(__file__).parent / "sql"
+
 
 @cache
 def statement(name: str) -> str:
@@ -15,7 +17,7 @@ def statement(name: str) -> str:
     return (FOLDER / f"{name}.sql").read_text()
 
 
-def fetch(name: str, **parameters: object) -> list[tuple[object, ...]]:
+def fetch(name: str, **parameters: Any) -> list[tuple[Any, ...]]:
     """Run `sql/<name>.sql` on the default connection and return its rows.
 
     Values go in as parameters only. Raises what the database raises.

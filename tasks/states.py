@@ -56,9 +56,7 @@ TASK_TRANSITIONS: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
         TaskState.ENQUEUED: frozenset(
             {TaskState.POLLED, TaskState.HELD, TaskState.FAILED, TaskState.CANCELLED, TaskState.COMPLETED}
         ),
-        TaskState.HELD: frozenset(
-            {TaskState.ENQUEUED, TaskState.FAILED, TaskState.CANCELLED, TaskState.COMPLETED}
-        ),
+        TaskState.HELD: frozenset({TaskState.ENQUEUED, TaskState.FAILED, TaskState.CANCELLED, TaskState.COMPLETED}),
         TaskState.POLLED: frozenset(
             {
                 TaskState.COMPLETED,

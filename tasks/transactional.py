@@ -52,7 +52,8 @@ def execute_transactionally(
         return release([rolled_back.outcome])
     except LeaseLost:
         return release([outcome])
-    except Exception as error:
+    # The COMMIT itself may fail, with a constraint of the user's that was deferred to it.
+    except Exception as error:  # noqa: BLE001
         return release([attempt(lease, actor, partial(_raise, error))])
 
 

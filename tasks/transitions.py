@@ -21,8 +21,8 @@ from processes.transitions import fail_processes
 from tasks.failures import Failure
 from tasks.models import Task
 from tasks.outcomes import Outcome
-from tasks.states import BUDGETED_STATES, OPEN_STATES, TaskState
 from tasks.statements import fetch, records
+from tasks.states import BUDGETED_STATES, OPEN_STATES, TaskState
 
 
 def lock_processes(ids: Iterable[UUID], *, only_free: bool = False) -> dict[UUID, str]:
@@ -206,9 +206,7 @@ def _stand_still(origin: UUID, process_id: UUID) -> None:
     if fail_processes({process_id: failure}, failed_task_id=origin):
         hold_tasks(process_id)
     told = Failure.from_text(failure)
-    record(
-        [event("task_failed", process_id, origin, actor=task.actor, type=told.type, message=told.message)]
-    )
+    record([event("task_failed", process_id, origin, actor=task.actor, type=told.type, message=told.message)])
 
 
 def _note(rows: Sequence[tuple[object, ...]], changes: Changes, *, opened: int) -> list[Doomed]:

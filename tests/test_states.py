@@ -1,8 +1,10 @@
 """The document of the states is true: it draws exactly the arrows that the tables hold."""
 
 import re
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,15 +27,15 @@ def explained_arrows(part: str) -> dict[tuple[str, str], list[str]]:
     return {(before, after): re.findall(r"`([\w.]+)`", cell) for before, after, cell in rows if before != "from"}
 
 
-def known_arrows(transitions: object) -> set[tuple[str, str]]:
+def known_arrows(transitions: Mapping[Any, Iterable[Any]]) -> set[tuple[str, str]]:
     """The arrows of a transition table."""
     return {(str(before), str(after)) for before, afters in transitions.items() for after in afters}
 
 
-@pytest.mark.parametrize(
-    ("part", "transitions"), [(PROCESS_PART, PROCESS_TRANSITIONS), (TASK_PART, TASK_TRANSITIONS)]
-)
-def test_document_draws_and_explains_exactly_the_arrows_of_the_table(part: str, transitions: object) -> None:
+@pytest.mark.parametrize(("part", "transitions"), [(PROCESS_PART, PROCESS_TRANSITIONS), (TASK_PART, TASK_TRANSITIONS)])
+def test_document_draws_and_explains_exactly_the_arrows_of_the_table(
+    part: str, transitions: Mapping[Any, Iterable[Any]]
+) -> None:
     """Diagram, table of the page, and table of the code hold the same arrows."""
     assert drawn_arrows(part) == known_arrows(transitions)
     assert set(explained_arrows(part)) == known_arrows(transitions)

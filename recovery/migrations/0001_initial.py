@@ -4,20 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ScanRun',
+            name="ScanRun",
             fields=[
-                ('name', models.TextField(primary_key=True, serialize=False)),
-                ('ran_at', models.DateTimeField()),
-                ('found', models.IntegerField()),
-                ('ran_by', models.TextField()),
+                ("name", models.TextField(primary_key=True, serialize=False)),
+                ("ran_at", models.DateTimeField()),
+                ("found", models.IntegerField()),
+                ("ran_by", models.TextField()),
             ],
         ),
     ]

@@ -1,0 +1,51 @@
+# Needs git, make and Python 3.11 or newer; everything else comes out of wheels into .venv and .local.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= $(firstword $(foreach each,python3 python3.13 python3.12 python3.11,$(if $(shell $(each) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo yes),$(each))))
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCAL := $(RUN) -m orchestrator.local
+CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
+
+.PHONY: help demo test up check format clean bench-chain lock
+
+help: ## Tell what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: $(VENV)/ready ## Fulfil 495 real orders on real workers, killing some of what runs
+	@ORCHESTRATOR_APPS=examples.orders $(LOCAL) run --name demo --migrate -- $(RUN) -m examples.orders.demo
+
+test: $(VENV)/ready ## Run the whole test suite
+	@$(LOCAL) run --name test -- $(RUN) -m pytest $(PYTEST_ARGS)
+
+up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
+	@$(LOCAL) up $(if $(PORT),--port $(PORT))
+
+check: $(VENV)/ready ## Format, lint, types, import contract, missing migrations
+	@$(VENV)/bin/ruff format --check --quiet . || (echo "run: make format" && exit 1)
+	@$(VENV)/bin/ruff check --quiet .
+	@$(CHECK_ENV) $(VENV)/bin/mypy .
+	@$(VENV)/bin/lint-imports
+	@$(CHECK_ENV) $(RUN) manage.py makemigrations --check --dry-run
+
+format: $(VENV)/ready ## Format all code
+	@$(VENV)/bin/ruff format --quiet .
+	@$(VENV)/bin/ruff check --quiet --fix .
+
+bench-chain: $(VENV)/ready ## Measure a chain of five steps beside Celery's own
+	@ORCHESTRATOR_APPS=benchmarks.chain $(LOCAL) run --name bench --migrate -- $(RUN) -m benchmarks.chain
+
+clean: ## Stop what runs and remove what was made; asks before it deletes data
+	@if [ -x $(RUN) ]; then $(LOCAL) clean; fi
+	@rm -rf $(VENV)
+
+lock: ## Write both lock files anew from pyproject.toml
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --upgrade --python-version 3.11 --custom-compile-command "make lock" --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+$(VENV)/ready: requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11, 3.12 or 3.13 is needed; set PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment: is its venv package installed?"; exit 1; }
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""Benchmarks: the engine beside what a user could pick instead, in one run."""

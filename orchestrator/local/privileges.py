@@ -1,0 +1,80 @@
+"""Runs a program without root's privileges, for PostgreSQL refuses to run as root.
+
+As root the program gets a user namespace of its own, in which it is somebody else while its files stay root's:
+nothing is chmodded, and it works in folders that only root may enter. Where namespaces are refused it becomes
+`nobody`, with a folder below the system's temporary folder that `nobody` owns.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from orchestrator.local.programs import LaunchError
+
+
+class Privileges:
+    """How programs are run: as they are, in a namespace, or as another user."""
+
+    def __init__(self, *, namespaces: bool = True) -> None:
+        self._prefix: list[str] = []
+        self.other_user: pwd.struct_passwd | None = None
+        if os.geteuid() != 0:
+            return
+        somebody = _unprivileged_user()
+        wanted = ["unshare", "--user", f"--map-user={somebody.pw_uid}", f"--map-group={somebody.pw_gid}", "--"]
+        if namespaces and _works(wanted):
+            self._prefix = wanted
+            return
+        wanted = ["setpriv", f"--reuid={somebody.pw_uid}", f"--regid={somebody.pw_gid}", "--clear-groups", "--"]
+        if not _works(wanted):
+            raise LaunchError("PostgreSQL cannot run as root, and neither unshare nor setpriv works here")
+        self._prefix = wanted
+        self.other_user = somebody
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """The command that runs `command` without privileges."""
+        return [*self._prefix, *command]
+
+    def folder(self, folder: Path) -> Path:
+        """Where the data of such a program goes: `folder`, or a place that the other user may enter."""
+        if self.other_user is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            return folder
+        place = Path(tempfile.gettempdir(), f"orchestrator-{sha256(str(folder).encode()).hexdigest()[:12]}")
+        place.mkdir(mode=0o700, exist_ok=True)
+        os.chown(place, self.other_user.pw_uid, self.other_user.pw_gid)
+        return place
+
+    def binaries(self, installed: Path, folder: Path) -> Path:
+        """Where the program itself is: as installed, or a copy that the other user may enter."""
+        if self.other_user is None:
+            return installed
+        copy = folder / "binaries" / installed.name
+        if not copy.exists():
+            shutil.copytree(installed.parent, copy.parent, symlinks=True)
+            for path in (copy.parent, *copy.parent.rglob("*")):
+                os.chown(path, self.other_user.pw_uid, self.other_user.pw_gid, follow_symlinks=False)
+        return copy
+
+
+def _unprivileged_user() -> pwd.struct_passwd:
+    users = [user for user in pwd.getpwall() if user.pw_uid != 0]
+    nobody = [user for user in users if user.pw_name == "nobody"]
+    if not users:
+        raise LaunchError("PostgreSQL cannot run as root, and this machine has no other user")
+    return (nobody or users)[0]
+
+
+def _works(prefix: Sequence[str]) -> bool:
+    try:
+        return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False

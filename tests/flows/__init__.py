@@ -1,0 +1,1 @@
+"""A Django app with the actors that tests run on real workers."""
