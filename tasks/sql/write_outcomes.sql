@@ -1,5 +1,6 @@
 -- Writes the outcomes of leased attempts. The fence is (id, attempt, POLLED): what does not match is not
--- written and not returned. The caller holds the locks of the processes.
+-- written and not returned. What is handed back unused stays marked to be claimed alone, for nothing was learnt
+-- of it. The caller holds the locks of the processes.
 WITH outcome AS MATERIALIZED (
     SELECT *
     FROM json_to_recordset(%(outcomes)s::json) AS outcome (
@@ -21,7 +22,7 @@ SET state = CASE
     due_at = CASE WHEN outcome.state = 'DELAYED' THEN moment.now + outcome.delay * interval '1 second' END,
     delay_reason = outcome.delay_reason,
     tries = task.tries + outcome.tries,
-    alone = outcome.alone,
+    alone = outcome.alone OR (task.alone AND outcome.state = 'ENQUEUED'),
     released_attempt = outcome.attempt,
     ended_at = CASE WHEN outcome.state IN ('COMPLETED', 'FAILED') THEN moment.now END,
     poll_ends_at = NULL,
