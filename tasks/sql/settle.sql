@@ -3,29 +3,41 @@
 -- become DECIDED, whose promise may be settled already. The caller holds the locks of the processes.
 -- A waiter that is no decider and would be handed a failure that it does not accept stays WAITING, with
 -- nothing pending: it comes back as doomed.
+-- A planner cannot guess what a recursion yields, and one that expects many rows reads whole tables (and compiles
+-- the statement first). So ids travel as arrays made here, of which ten rows are expected, and what is found by
+-- them is LATERAL with OFFSET 0: every row is then fetched through an index, however many there are.
 WITH RECURSIVE moment AS MATERIALIZED (
     SELECT clock_timestamp() AS now
 ),
 carried (id, origin) AS (
     SELECT task.id, coalesce(task.value_from, task.id)
     FROM tasks_task AS task
-    WHERE task.id = ANY(%(settled)s::uuid[])
+    WHERE task.id = ANY(ARRAY(SELECT unnest(%(settled)s::uuid[])))
     UNION
     SELECT decider.id, coalesce(promised.value_from, promised.id)
     FROM tasks_task AS decider
     JOIN tasks_task AS promised ON promised.id = decider.value_from
-    WHERE decider.id = ANY(%(decided)s::uuid[])
+    WHERE decider.id = ANY(ARRAY(SELECT unnest(%(decided)s::uuid[])))
       AND (promised.state = 'COMPLETED' OR promised.failure_accepted)
     UNION
     SELECT decider.id, carried.origin
     FROM carried
-    JOIN tasks_task AS decider ON decider.value_from = carried.id AND decider.state = 'DECIDED'
+    CROSS JOIN LATERAL (
+        SELECT task.id
+        FROM tasks_task AS task
+        WHERE task.value_from = carried.id AND task.state = 'DECIDED'
+        OFFSET 0
+    ) AS decider
+),
+reached AS MATERIALIZED (
+    SELECT id, origin
+    FROM unnest(ARRAY(SELECT id FROM carried), ARRAY(SELECT origin FROM carried)) AS reached (id, origin)
 ),
 completed AS (
     UPDATE tasks_task AS task
-    SET state = 'COMPLETED', value_from = carried.origin, ended_at = moment.now
-    FROM carried, moment
-    WHERE task.id = carried.id AND task.state = 'DECIDED'
+    SET state = 'COMPLETED', value_from = reached.origin, ended_at = moment.now
+    FROM reached, moment
+    WHERE task.id = reached.id AND task.state = 'DECIDED'
     RETURNING task.id, task.process_id
 ),
 resolved AS MATERIALIZED (
@@ -33,9 +45,11 @@ resolved AS MATERIALIZED (
         dependency.waiter_id,
         count(*) AS settled,
         (array_agg(origin.id) FILTER (WHERE dependency.delivers_value AND origin.state = 'FAILED'))[1] AS failed_input
-    FROM carried
-    JOIN tasks_dependency AS dependency ON dependency.awaited_id = carried.id
-    JOIN tasks_task AS origin ON origin.id = carried.origin
+    FROM reached
+    JOIN tasks_task AS origin ON origin.id = reached.origin
+    CROSS JOIN LATERAL (
+        SELECT waiter_id, delivers_value FROM tasks_dependency WHERE awaited_id = reached.id OFFSET 0
+    ) AS dependency
     GROUP BY dependency.waiter_id
 ),
 ready AS MATERIALIZED (
