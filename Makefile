@@ -14,7 +14,7 @@ help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: $(VENV)/ready ## Fulfil 495 real orders on real workers, killing some of what runs
-	@ORCHESTRATOR_APPS=examples.orders $(LOCAL) run --name demo --migrate -- $(RUN) -m examples.orders.demo
+	@ORCHESTRATOR_APPS=examples.orders ORCHESTRATOR_LOG_LEVEL=WARNING $(LOCAL) run --name demo --migrate -- $(RUN) manage.py fulfil_orders
 
 test: $(VENV)/ready ## Run the whole test suite
 	@$(LOCAL) run --name test -- $(RUN) -m pytest $(PYTEST_ARGS)
@@ -34,7 +34,7 @@ format: $(VENV)/ready ## Format all code
 	@$(VENV)/bin/ruff check --quiet --fix .
 
 bench-chain: $(VENV)/ready ## Measure a chain of five steps beside Celery's own
-	@ORCHESTRATOR_APPS=benchmarks.chain $(LOCAL) run --name bench --migrate -- $(RUN) -m benchmarks.chain
+	@ORCHESTRATOR_APPS=benchmarks $(LOCAL) run --name bench --migrate -- $(RUN) -m benchmarks.chain
 
 clean: ## Stop what runs and remove what was made; asks before it deletes data
 	@if [ -x $(RUN) ]; then $(LOCAL) clean; fi

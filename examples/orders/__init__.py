@@ -1,0 +1,1 @@
+"""Fulfils orders read from a CSV file: real stock, real invoices, a real payment service."""

@@ -1,0 +1,38 @@
+"""What the shop keeps: stock, bookings of it, invoices."""
+
+from django.db import models
+
+
+class Product(models.Model):
+    """Something for sale. `stock` is what nobody has booked."""
+
+    sku = models.TextField(primary_key=True)
+    name = models.TextField()
+    initial_stock = models.PositiveIntegerField()
+    stock = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Booking(models.Model):
+    """Stock that is put aside for an order, until it is delivered or released."""
+
+    order_number = models.PositiveIntegerField(primary_key=True)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT)
+    quantity = models.PositiveIntegerField()
+    released = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"order {self.order_number}: {self.quantity} × {self.product_id}"
+
+
+class Invoice(models.Model):
+    """An invoice that was rendered."""
+
+    order_number = models.PositiveIntegerField(primary_key=True)
+    payment = models.TextField(unique=True)
+    total = models.DecimalField(max_digits=12, decimal_places=2)
+
+    def __str__(self) -> str:
+        return f"invoice of order {self.order_number}"
