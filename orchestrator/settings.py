@@ -106,8 +106,10 @@ CELERY_BROKER_URL = env.url(
     "CELERY_BROKER_URL", ("redis", "rediss", "redis+socket", "valkey", "valkeys", "amqp", "amqps", "pyamqp")
 )
 BROKER_IS_AMQP = CELERY_BROKER_URL.partition("://")[0] in ("amqp", "amqps", "pyamqp")
-# Several installations may share a broker: every key and queue of this one begins with the prefix.
+# Several installations may share a broker: what belongs to this one begins with the prefix. On Redis that is every
+# key, on RabbitMQ the name of every queue.
 ORCHESTRATOR_BROKER_PREFIX = env.text("ORCHESTRATOR_BROKER_PREFIX", "orchestrator")
+ORCHESTRATOR_QUEUE_PREFIX = f"{ORCHESTRATOR_BROKER_PREFIX}." if BROKER_IS_AMQP else ""
 ORCHESTRATOR_TASK_LISTS = env.words("ORCHESTRATOR_TASK_LISTS")
 
 # A message only wakes: it is acknowledged early, carries no work, has no result, and its loss costs time.
@@ -116,12 +118,12 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_DEFAULT_QUEUE = "actors"
+CELERY_TASK_DEFAULT_QUEUE = f"{ORCHESTRATOR_QUEUE_PREFIX}actors"
 CELERY_TASK_QUEUES = [
-    Queue(name, routing_key=name)
+    Queue(ORCHESTRATOR_QUEUE_PREFIX + name, routing_key=ORCHESTRATOR_QUEUE_PREFIX + name)
     for name in ("registration", "recovery", "actors", *(f"actors.{each}" for each in ORCHESTRATOR_TASK_LISTS))
 ]
-CELERY_TASK_ROUTES = {"recovery.*": {"queue": "recovery"}}
+CELERY_TASK_ROUTES = {"recovery.*": {"queue": f"{ORCHESTRATOR_QUEUE_PREFIX}recovery"}}
 CELERY_TASK_PUBLISH_RETRY = True
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_BROKER_CONNECTION_TIMEOUT = 1

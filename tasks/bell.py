@@ -18,6 +18,7 @@ from time import monotonic
 
 from celery import current_app
 from celery.exceptions import QueueNotFound
+from django.conf import settings
 from django.db import transaction
 from kombu import Connection
 
@@ -124,7 +125,7 @@ class Publisher:
             current_app.send_task(
                 message.task,
                 args=message.arguments,
-                queue=message.queue,
+                queue=settings.ORCHESTRATOR_QUEUE_PREFIX + message.queue,
                 expires=message.expires,
                 ignore_result=True,
                 retry=True,

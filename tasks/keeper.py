@@ -66,14 +66,21 @@ class Keeper:
                 self._changed.wait(TICK_SECONDS)
                 kept = list(self._kept.items())
             for batch, served in kept:
-                try:
-                    self._look_at(batch, served)
-                except Error as error:
-                    log.warning(
-                        "the side thread cannot reach the database",
-                        extra={"event": "keeper_failed", "reason": str(error)},
-                    )
-                    connection.close()
+                self._look_safely_at(batch, served)
+
+    def _look_safely_at(self, batch: Batch, served: tuple[str, ...]) -> None:
+        try:
+            self._look_at(batch, served)
+        except Error as error:
+            log.warning(
+                "the side thread cannot reach the database",
+                extra={"event": "keeper_unreachable", "reason": str(error)},
+            )
+            connection.close()
+        # Leases depend on this thread: whatever goes wrong with one look, the next one comes.
+        except Exception:
+            log.exception("the side thread failed once", extra={"event": "keeper_failed"})
+            connection.close()
 
     def _look_at(self, batch: Batch, served: tuple[str, ...]) -> None:
         slow = batch.is_stuck(SLOW_SECONDS)

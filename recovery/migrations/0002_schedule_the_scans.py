@@ -24,7 +24,6 @@ def schedule(apps, schema_editor):
             defaults={
                 "task": f"recovery.{name}",
                 "interval": interval,
-                "queue": "recovery",
                 "expire_seconds": seconds,
             },
         )
