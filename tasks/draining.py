@@ -27,7 +27,7 @@ from tasks.outcomes import Lease, handed_back
 from tasks.pace import Pace
 from tasks.policies import ActorName
 from tasks.promises import Settled
-from tasks.queries import ready_actors
+from tasks.queries import note_poll, ready_actors
 from tasks.registry import ACTORS
 from tasks.releasing import Released
 from tasks.transactional import execute_transactionally
@@ -63,6 +63,8 @@ class Drain:
         while self._claimers and monotonic() < self._ends_at and not WORKER.is_stopping():
             actor, claimer = next(iter(self._claimers.items()))
             pace = _paces[actor]
+            if pace.is_poll_to_be_noted():
+                note_poll(actor)
             leases = claimer.claim(pace.limit)
             del self._claimers[actor]
             if leases:

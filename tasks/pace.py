@@ -11,6 +11,7 @@ TARGET_SECONDS = 0.05
 NEWEST_WEIGHT = 0.5
 FIRST_SPACING_SECONDS = 0.05
 LAST_SPACING_SECONDS = 2.0
+NOTE_SPACING_SECONDS = 2.0
 
 
 class Pace:
@@ -20,6 +21,7 @@ class Pace:
         self._seconds: float | None = None
         self._spacing = 0.0
         self._next_help_at = 0.0
+        self._next_note_at = 0.0
 
     @property
     def limit(self) -> int:
@@ -44,6 +46,13 @@ class Pace:
         """Note a help bell: the next one may ring after twice the last pause."""
         self._spacing = min(max(self._spacing * 2, FIRST_SPACING_SECONDS), LAST_SPACING_SECONDS)
         self._next_help_at = monotonic() + self._spacing
+
+    def is_poll_to_be_noted(self) -> bool:
+        """Whether to tell the database that this actor is polled: every other second, not at every claim."""
+        if monotonic() < self._next_note_at:
+            return False
+        self._next_note_at = monotonic() + NOTE_SPACING_SECONDS
+        return True
 
     def start_anew(self) -> None:
         """Forget the spacing: the next help bell rings at once."""
