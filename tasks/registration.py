@@ -145,5 +145,5 @@ def _fail(process_id: UUID, error: Exception) -> Registered:
     if not fail_processes({process_id: failure.to_text()}):
         return Registered()
     record([event("registration_failed", process_id, type=failure.type, message=failure.message)])
-    log.error("a process cannot be registered", extra={"event": "registration_failed", "process": str(process_id)})
+    log.error("a process cannot be registered", extra={"event": "registration_failed", "process_id": str(process_id)})
     return Registered(failed=[process_id])
