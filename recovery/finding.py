@@ -69,7 +69,7 @@ def scan_stuck_registrations(now: datetime | None = None) -> int:
         list(stuck.order_by("id").values_list("id", flat=True)[: settings.ORCHESTRATOR_REGISTRATION_LIMIT])
     )
     record(event("REGISTRATION_STUCK", each) for each in registered.processes)
-    return len(registered.processes)
+    return len(registered.processes) + len(registered.failed)
 
 
 def scan_lost_wakeups(now: datetime | None = None) -> int:

@@ -24,24 +24,37 @@ ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One recovery scan: looks for one event, acts on a bounded batch, tells on how many."""
+    """One recovery scan: looks for one event, acts on a bounded batch, tells on how many.
+
+    `limit` names the setting that bounds its batch; without one a single run looks at everything.
+    """
 
     name: str
     period: timedelta
     run: Callable[[], int]
+    limit: str | None = "ORCHESTRATOR_SCAN_LIMIT"
+
+    def found_all(self, acted: int) -> bool:
+        """Whether a batch that acted on so many leaves nothing behind that can be acted on now."""
+        return self.limit is None or acted < getattr(settings, self.limit)
 
 
 SCANS: Mapping[str, Scan] = MappingProxyType(
     {
         scan.name: scan
         for scan in (
-            Scan("stuck_registrations", timedelta(seconds=2), finding.scan_stuck_registrations),
+            Scan(
+                "stuck_registrations",
+                timedelta(seconds=2),
+                finding.scan_stuck_registrations,
+                "ORCHESTRATOR_REGISTRATION_LIMIT",
+            ),
             Scan("process_start_to_end", timedelta(seconds=5), finding.scan_process_start_to_end),
             Scan("task_enqueue_to_end", timedelta(seconds=5), finding.scan_task_enqueue_to_end),
             Scan("task_poll_to_end", timedelta(seconds=5), finding.scan_task_poll_to_end),
             Scan("task_heartbeat", timedelta(seconds=5), finding.scan_task_heartbeat),
             Scan("due", timedelta(seconds=1), finding.scan_due),
-            Scan("lost_wakeups", timedelta(seconds=2), finding.scan_lost_wakeups),
+            Scan("lost_wakeups", timedelta(seconds=2), finding.scan_lost_wakeups, None),
         )
     }
 )
@@ -58,7 +71,7 @@ def run_scan(name: str) -> int:
     for _ in range(ROUNDS):
         acted = scan.run()
         total += acted
-        if acted < settings.ORCHESTRATOR_SCAN_LIMIT:
+        if scan.found_all(acted):
             break
     ScanRun.objects.update_or_create(
         name=name,
