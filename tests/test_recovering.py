@@ -17,7 +17,7 @@ from tasks.releasing import release
 from tests.messages import take_messages
 from tests.recovery_rows import ACTOR, NOW, TICK, changed, columns, events, process, task
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 LATER = NOW + timedelta(hours=1)
 
