@@ -58,7 +58,7 @@ def decode(text: str, *, resolve: Resolve | None = None) -> Any:
     try:
         stored = orjson.loads(text)
         return _read(stored, resolve) if '"$"' in text else stored
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         raise NotReadable(f"not a stored value: {error}") from error
 
 
