@@ -91,10 +91,10 @@ class Actor(Generic[P, R]):
         )
         return _call_options(self.defaults, default, settings.ORCHESTRATOR_HEARTBEAT_SECONDS)
 
-    def options(self, *, after: Promise | Sequence[Promise] = (), **options: Any) -> BoundActor[P, R]:
+    def options(self, *, after: Any = (), **options: Any) -> BoundActor[P, R]:
         """This actor with other options for one call.
 
-        `after` waits for promises without taking their values; `task_list` and `version` choose another actor of
+        `after` (a promise or a sequence of them, typed as the values they stand for) is waited for without its value; `task_list` and `version` choose another actor of
         this name; `retry` or `max_attempts` and the other fields of `CallOptions` replace the actor's defaults.
         Raises InvalidOption.
         """

@@ -92,8 +92,8 @@ class NoWait:
     promise: Promise
 
 
-def no_wait(promise: Promise) -> Any:
-    """Hand the promise itself to a decider: the call does not wait for its value."""
+def no_wait(promise: Any) -> Any:
+    """Hand the promise itself to a decider: the call does not wait for its value. Raises PromiseIsNotAValue."""
     if not isinstance(promise, Promise):
         raise PromiseIsNotAValue("no_wait takes a promise")
     return NoWait(promise)

@@ -82,6 +82,11 @@ class Zone(tzinfo):
     def utcoffset(self, moment: datetime | None) -> timedelta:
         return timedelta(0)
 
+    dst = utcoffset
+
+    def tzname(self, moment: datetime | None) -> str:
+        return "zone"
+
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024  # an untyped one must be refused just so
 CYCLE: list[object] = []
