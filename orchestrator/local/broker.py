@@ -56,6 +56,7 @@ class Broker:
                 return
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 if not self.program.is_running():
+                    self.program.stop()
                     raise LaunchError(f"the broker does not start: {self.program.last_words()}") from error
                 if monotonic() > until:
                     raise LaunchError(f"the broker does not answer: {error}") from error

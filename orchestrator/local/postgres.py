@@ -139,6 +139,7 @@ class Postgres:
                 return
             except psycopg.OperationalError as error:
                 if not self.program.is_running():
+                    self.program.stop()
                     raise LaunchError(f"PostgreSQL does not start: {self.program.last_words()}") from error
                 if monotonic() > until:
                     raise LaunchError(f"PostgreSQL does not answer: {error}".replace("\n", " ")) from error

