@@ -136,7 +136,8 @@ class Program:
         self.send_to_all(signal.SIGKILL)
         while self.is_running() and self.pid == pid:
             sleep(TICK_SECONDS)
-        self._reap()
+        if self._mode == "once":
+            self._reap()
 
     def stop(self, number: signal.Signals | None = None) -> None:
         """Stop it: with its own stop signal, or with another one. Returns when it is gone."""
