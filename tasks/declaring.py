@@ -94,8 +94,9 @@ class Actor(Generic[P, R]):
     def options(self, *, after: Any = (), **options: Any) -> BoundActor[P, R]:
         """This actor with other options for one call.
 
-        `after` (a promise or a sequence of them, typed as the values they stand for) is waited for without its value; `task_list` and `version` choose another actor of
-        this name; `retry` or `max_attempts` and the other fields of `CallOptions` replace the actor's defaults.
+        `after`, a promise or several (typed as the values they stand for), is waited for without taking its value;
+        `task_list` and `version` choose another actor of this name; `retry` or `max_attempts` and the other fields of
+        `CallOptions` replace the actor's defaults.
         Raises InvalidOption.
         """
         naming = {name: options.pop(name) for name in NAMING if name in options}

@@ -57,8 +57,8 @@ class Retry:
     def __post_init__(self) -> None:
         if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= 1_000_000:
             raise InvalidOption("max_attempts must be a whole number from 1 to 1,000,000")
-        _check_duration("initial", self.initial, shortest=timedelta(0))
-        _check_duration("max_interval", self.max_interval, shortest=timedelta(0))
+        check_duration("initial", self.initial, shortest=timedelta(0))
+        check_duration("max_interval", self.max_interval, shortest=timedelta(0))
         if not 1 <= self.factor <= 1000:
             raise InvalidOption("factor must be between 1 and 1000")
         if not 0 <= self.jitter <= 1:
@@ -124,10 +124,10 @@ class CallOptions:
     start_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        _check_duration("poll_to_end", self.poll_to_end)
-        _check_duration("heartbeat", self.heartbeat)
-        _check_duration("enqueue_to_end", self.enqueue_to_end, optional=True)
-        _check_duration("start_in", self.start_in, shortest=timedelta(0), optional=True)
+        check_duration("poll_to_end", self.poll_to_end)
+        check_duration("heartbeat", self.heartbeat)
+        check_duration("enqueue_to_end", self.enqueue_to_end, optional=True)
+        check_duration("start_in", self.start_in, shortest=timedelta(0), optional=True)
         if type(self.max_attempts) is not int or self.max_attempts < 1:
             raise InvalidOption("max_attempts must be a whole number from 1 on")
         if type(self.priority) is not int or not 0 <= self.priority <= 9:
@@ -183,9 +183,10 @@ def _seconds(duration: timedelta | None) -> float | None:
     return duration.total_seconds() if duration is not None else None
 
 
-def _check_duration(
+def check_duration(
     name: str, duration: object, *, shortest: timedelta = timedelta(microseconds=1), optional: bool = False
 ) -> None:
+    """Raise InvalidOption where a duration is none, or shorter or longer than makes sense."""
     if duration is None and optional:
         return
     if not isinstance(duration, timedelta) or not shortest <= duration <= LONGEST:

@@ -17,6 +17,7 @@ from processes.models import Process, StartToEndPolicy, new_id
 from processes.values import encode
 from tasks.declaring import Actor, BoundActor
 from tasks.errors import InvalidStart, TasksError
+from tasks.policies import check_duration
 
 CUSTOM_ID_LIMIT = 255
 ATTRIBUTES_LIMIT_BYTES = 65_536
@@ -138,8 +139,7 @@ def _check(request: StartRequest) -> NewProcess:
     arguments = bound.bind(request.args, dict(request.kwargs))
     _check_custom_id(request.custom_id)
     _check_attributes(request.attributes)
-    if request.start_to_end is not None and request.start_to_end <= timedelta(0):
-        raise InvalidStart("start_to_end must be longer than nothing")
+    check_duration("start_to_end", request.start_to_end, optional=True)
     if request.on_start_to_end not in StartToEndPolicy.values:
         raise InvalidStart(f"on_start_to_end must be one of {', '.join(StartToEndPolicy.values)}")
     if request.if_ended not in ("return", "start_again"):

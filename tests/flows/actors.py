@@ -97,7 +97,8 @@ def unaccepted(message: str) -> Any:
 
 @decider
 def dependent_worker() -> Any:
-    return add.options(accept_failure=True)(fail.options(accept_failure=True)("no input"))
+    failed: Any = fail.options(accept_failure=True)("no input")
+    return add.options(accept_failure=True)(failed)
 
 
 @decider
