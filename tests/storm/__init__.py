@@ -1,0 +1,1 @@
+"""A Django app for the chaos test: a workload that leaves traces of everything it does."""
