@@ -1,0 +1,107 @@
+"""The statements of starting, registering, claiming, releasing and settling read rows, not tables, at any size."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from processes.models import Process
+from processes.states import ProcessState
+from tasks.registration import register_all_waiting
+from tasks.requests import StartRequest
+from tasks.starting import start_processes
+from tasks.statements import FOLDER
+from tests.by_hand import done
+from tests.flows import actors
+
+pytestmark = pytest.mark.usefixtures("rows")
+
+OLD_PROCESSES = 10_000
+NEW_PROCESSES = 100
+STATEMENTS_OF_A_CHAIN = {
+    "insert_processes",
+    "lock_free_processes",
+    "create_root_tasks",
+    "enqueue_roots",
+    "claim",
+    "write_outcomes",
+    "insert_calls",
+    "settle",
+    "settled_values",
+    "account",
+}
+HISTORY = """
+    WITH old AS (
+        INSERT INTO processes_process (
+            id, actor, kind, arguments, options, attributes, state, result, created_at, registered_at, ended_at
+        )
+        SELECT
+            gen_random_uuid(), 'flows.chain#1.0', 'decider', repeat('x', 1500), '{}', '{}',
+            'COMPLETED', '5', now(), now(), now()
+        FROM generate_series(1, %s)
+        RETURNING id
+    ),
+    task AS (
+        INSERT INTO tasks_task (
+            id, process_id, actor, kind, arguments, state, result, poll_to_end, heartbeat, alone, ended_at
+        )
+        SELECT
+            gen_random_uuid(), old.id, 'flows.add#1.0', 'worker', '{}', 'COMPLETED', '1', '5 min', '30 s', FALSE, now()
+        FROM old, generate_series(1, 3)
+        RETURNING id, process_id
+    )
+    INSERT INTO tasks_dependency (process_id, waiter_id, awaited_id, delivers_value)
+    SELECT process_id, id, lag(id) OVER (ORDER BY id), TRUE FROM task ORDER BY id OFFSET 1
+"""
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["never analysed", "analysed"])
+def test_a_batch_of_chains_touches_its_own_rows_only(analysed: bool) -> None:
+    _make_history(analysed)
+    with _explaining() as plans:
+        start_processes([StartRequest(actor=actors.chain, args=(0,)) for _ in range(NEW_PROCESSES)])
+        register_all_waiting()
+        while done(actors.chain).answers or done(actors.add).answers:
+            pass
+    assert Process.objects.filter(state=ProcessState.COMPLETED).count() == OLD_PROCESSES + NEW_PROCESSES
+    assert plans.keys() >= STATEMENTS_OF_A_CHAIN
+    assert {
+        (name, table) for name, found in plans.items() for plan in found for table in _read_whole(plan["Plan"])
+    } == set()
+    assert {name for name, found in plans.items() for plan in found if "JIT" in plan} == set()
+
+
+def _make_history(analysed: bool) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(HISTORY, [OLD_PROCESSES])
+        if analysed:
+            cursor.execute("ANALYZE processes_process, tasks_task, tasks_dependency")
+
+
+@contextmanager
+def _explaining() -> Iterator[dict[str, list[Any]]]:
+    """Has every hot statement explained right before it runs; the plans by the statement's name."""
+    names = {path.read_text(): path.stem for path in FOLDER.glob("*.sql")}
+    plans: dict[str, list[Any]] = {}
+
+    def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql in names:
+            with context["connection"].connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+                [(found,)] = cursor.fetchall()
+            plans.setdefault(names[sql], []).extend(json.loads(found) if isinstance(found, str) else found)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield plans
+
+
+def _read_whole(node: dict[str, Any]) -> list[str]:
+    """The tables that a plan reads from beginning to end."""
+    own = [node["Relation Name"]] if node["Node Type"] == "Seq Scan" and "Relation Name" in node else []
+    return own + [table for child in node.get("Plans", ()) for table in _read_whole(child)]
