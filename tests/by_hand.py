@@ -113,6 +113,7 @@ def wait_until(question: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> 
 def waiting_backends(kind: str = "%") -> int:
     """How many backends of this database wait for a lock right now (whose query is like `kind`)."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
             "AND wait_event_type = 'Lock' AND query LIKE %s",

@@ -176,6 +176,7 @@ def test_whatever_state_the_broker_is_in_a_start_is_answered_at_once_and_the_pro
         code, seconds = client.start(name)
         assert code == 0
         assert seconds < 1.5
-    {"stopped": broker.start, "frozen": broker.thaw, "flushed": lambda: None}[fault]()
+    if fault != "flushed":
+        {"stopped": broker.start, "frozen": broker.thaw}[fault]()
     wait_until(lambda: Process.objects.filter(state=ProcessState.COMPLETED).count() == 4, 60)
     client.close()
