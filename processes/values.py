@@ -4,7 +4,8 @@ What comes back equals what went in, in type and content, or it is refused when 
 knows, further types are stored in a tagged form `{"$": tag, "v": …}`:
 
     None, bool, int (64 bit, signed), float (finite), str (no lone surrogates), list, dict with str keys,
-    tuple, set, frozenset, datetime (naive, fixed offset or ZoneInfo), date, timedelta, Decimal (finite), UUID, bytes
+    tuple, set, frozenset, datetime (naive, fixed offset or ZoneInfo), date, timedelta, Decimal (finite), UUID, bytes,
+    Failure (what an accepted failure arrives as)
 
 Types are taken exactly: a subclass (an IntEnum, a namedtuple, an OrderedDict) would come back as its base, so it
 is refused. JSON is written and read by orjson, whose limits (64 bit integers, UTF-8) are the ones above.
@@ -24,6 +25,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from processes.errors import NotReadable, NotStorable, ValueTooLarge
+from processes.failures import Failure
 
 TAG: Final = "$"
 CONTENT: Final = "v"
@@ -146,6 +148,7 @@ _SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
     Decimal: _write_decimal,
     UUID: lambda value, path: ("uuid", str(value)),
     bytes: lambda value, path: ("bytes", b64encode(value).decode()),
+    Failure: lambda value, path: ("failure", value.to_record()),
 }
 
 
@@ -184,4 +187,5 @@ _READERS: Mapping[str, Callable[[Any], object]] = {
     "decimal": Decimal,
     "uuid": UUID,
     "bytes": b64decode,
+    "failure": Failure.from_record,
 }

@@ -1,11 +1,11 @@
 """The one module that actor code imports from."""
 
+from processes.failures import Failure
 from tasks.aborting import abort
 from tasks.builtins import sleep
 from tasks.context import CurrentTask, Snooze, current_task, heartbeat
 from tasks.declaring import Actor, BoundActor, decider, external, worker
 from tasks.deleting import delete_process
-from tasks.failures import Failure
 from tasks.policies import Retry
 from tasks.promises import Promise, no_wait
 from tasks.requests import Code, Reason, Started, StartRequest

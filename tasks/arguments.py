@@ -9,9 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from processes.values import Json, decode, encode
+from processes.values import Json, Refer, decode, encode
 from tasks.errors import TasksError
-from tasks.failures import Failure
 from tasks.promises import NoWait, Promise, Settled, references
 
 
@@ -40,7 +39,7 @@ def encode_arguments(arguments: Mapping[str, object], refer: Callable[[Promise, 
         if isinstance(value, Promise):
             refer(value, True)
             return {"task": str(value.task_id), "wait": True}
-        return failure_content(value)
+        return None
 
     return encode(arguments, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, refer=content, path="arguments")
 
@@ -58,8 +57,6 @@ def decode_arguments(text: str, settled: Mapping[UUID, Settled]) -> Arguments:
         )
 
     def resolve(content: Json) -> object:
-        if "failure" in content:
-            return resolve_failure(content)
         task_id = UUID(content["task"])
         if content["wait"]:
             return _value(settled[task_id])
@@ -71,20 +68,10 @@ def decode_arguments(text: str, settled: Mapping[UUID, Settled]) -> Arguments:
     return Arguments(values, frozenset(each.task_id for each in refers if not each.wait))
 
 
-def encode_result(value: object, *, refer: Callable[[object], Json | None] | None = None) -> str:
-    """The JSON text of what an actor returned. A Failure is a value like any other."""
-    return encode(value, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, refer=refer or failure_content, path="result")
-
-
-def failure_content(value: object) -> Json | None:
-    """What stands for a Failure in a stored value; None for anything else."""
-    return {"failure": value.to_record()} if type(value) is Failure else None
-
-
-def resolve_failure(content: Json) -> Failure:
-    """The Failure that a content stands for."""
-    return Failure.from_record(content["failure"])
+def encode_result(value: object, *, refer: Refer | None = None) -> str:
+    """The JSON text of what an actor returned. Raises NotStorable, ValueTooLarge, and what `refer` raises."""
+    return encode(value, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, refer=refer, path="result")
 
 
 def _value(settled: Settled) -> object:
-    return settled.failure if settled.value is None else decode(settled.value, resolve=resolve_failure)
+    return settled.failure if settled.value is None else decode(settled.value)

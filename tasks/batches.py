@@ -59,10 +59,10 @@ class Batch:
             return finished, unstarted
 
     def held(self) -> list[Lease]:
-        """The leases that need heartbeats: running, not started."""
+        """The leases that need heartbeats: finished but not released yet, running, not started."""
         with self._mutex:
             running = [self._running] if self._running is not None else []
-            return running + list(self._unstarted)
+            return [outcome.lease for outcome in self._finished] + running + list(self._unstarted)
 
     def running_seconds(self) -> float:
         """How long the running task has been running; 0 if none is."""

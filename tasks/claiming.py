@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from uuid import UUID
 
-from tasks.failures import Failure
+from processes.failures import Failure
 from tasks.outcomes import Lease
 from tasks.promises import Settled, references
 from tasks.statements import fetch

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from uuid_utils.compat import uuid7
 
-from tasks.arguments import encode_arguments, encode_result, failure_content
+from tasks.arguments import encode_arguments, encode_result
 from tasks.errors import FailureNotAccepted, ForeignPromise, InvalidOption, TooManyCalls
 from tasks.policies import CallOptions
 from tasks.promises import NoWait, Promise
@@ -121,7 +121,7 @@ class Recorder:
             if isinstance(value, Promise | NoWait):
                 promises.append(value.promise if isinstance(value, NoWait) else value)
                 return {}
-            return failure_content(value)
+            return None
 
         value = encode_result(returned, refer=refer)
         if promises:

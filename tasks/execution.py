@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from processes.failures import Failure
 from tasks.arguments import Arguments, ArgumentsTooLarge, decode_arguments, encode_result
 from tasks.builtins import collect
 from tasks.context import CurrentTask, Snooze, running
 from tasks.decisions import recording
 from tasks.declaring import Actor
-from tasks.failures import Failure
 from tasks.outcomes import (
     Lease,
     Outcome,

@@ -14,12 +14,12 @@ from uuid import UUID
 from django.db.models import DateTimeField, Value
 from django.db.models.functions import Coalesce, Now
 
+from processes.failures import Failure
 from processes.history import event, record
 from processes.models import Process, StartToEndPolicy
 from processes.states import ProcessState
 from processes.transitions import end_processes
 from tasks import bell
-from tasks.failures import Failure
 from tasks.models import BudgetPolicy, Task
 from tasks.statements import fetch
 from tasks.states import BUDGETED_STATES, TaskState

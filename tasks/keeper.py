@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -20,9 +20,9 @@ from django.db import Error, connection
 from tasks import bell
 from tasks.batches import Batch
 from tasks.models import Task
-from tasks.outcomes import handed_back
+from tasks.outcomes import Outcome, handed_back
 from tasks.queries import ready_actors
-from tasks.releasing import release
+from tasks.releasing import Released
 from tasks.statements import fetch, records
 from tasks.states import TaskState
 
@@ -37,8 +37,11 @@ HEARTBEAT_FRACTION = 1 / 3
 class Keeper:
     """Keeps batches. One per process; its thread runs while there is a batch to keep."""
 
-    def __init__(self, *, stopping: Callable[[], bool], may_exit: bool) -> None:
+    def __init__(
+        self, *, stopping: Callable[[], bool], release: Callable[[Sequence[Outcome]], Released], may_exit: bool
+    ) -> None:
         self._stopping = stopping
+        self._release = release
         self._may_exit = may_exit
         self._changed = threading.Condition()
         self._kept: dict[Batch, tuple[str, ...]] = {}
@@ -94,7 +97,7 @@ class Keeper:
 
     def _clear(self, batch: Batch, served: tuple[str, ...]) -> None:
         finished, unstarted = batch.give_up()
-        released = release(finished + [handed_back(lease) for lease in unstarted])
+        released = self._release(finished + [handed_back(lease) for lease in unstarted])
         bell.ring(released.fed.keys() | ready_actors(served))
 
     def _end_overstay(self, task_id: object, actor: str) -> None:

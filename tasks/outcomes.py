@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from processes.failures import Failure
 from tasks.decisions import Call, Decision
-from tasks.failures import Failure
 from tasks.states import TaskState
 
 

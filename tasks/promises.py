@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 
+from processes.failures import Failure
 from tasks.errors import NotResolved, PromiseIsNotAValue
-from tasks.failures import Failure
 
 REFERENCE = re.compile(r'\{"\$":"ref","v":\{"task":"([0-9a-f-]{36})","wait":(true|false)\}\}')
 """A reference as `tasks.arguments` writes it; a user's own text cannot look like one, for its quotes are escaped."""

@@ -17,13 +17,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
+from processes.failures import Failure
 from processes.history import event, record
 from processes.models import Process
 from processes.states import ProcessState
 from processes.transitions import fail_processes
 from tasks import bell
 from tasks.errors import TasksError
-from tasks.failures import Failure
 from tasks.policies import CallOptions
 from tasks.statements import fetch, records
 from tasks.transactions import repeated

@@ -151,7 +151,7 @@ def _check(request: StartRequest) -> NewProcess:
         actor=str(bound.actor_name),
         actor_name=bound.actor_name.name,
         kind=bound.kind,
-        arguments=encode(arguments, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES),
+        arguments=encode(arguments, limit=settings.ORCHESTRATOR_VALUE_LIMIT_BYTES, path="arguments"),
         options=bound.call_options.to_json(),
         attributes=request.attributes,
         start_to_end=request.start_to_end,

@@ -16,9 +16,9 @@ from uuid import UUID
 from django.db.models import F
 from django.db.models.functions import Now
 
+from processes.failures import Failure
 from processes.history import event, record
 from processes.transitions import fail_processes
-from tasks.failures import Failure
 from tasks.models import Task
 from tasks.outcomes import Outcome
 from tasks.statements import fetch, records

@@ -58,7 +58,7 @@ class Worker:
     @cached_property
     def keeper(self) -> Keeper:
         """The side thread of this process."""
-        return Keeper(stopping=self.is_stopping, may_exit=self._is_pool_child)
+        return Keeper(stopping=self.is_stopping, release=self.release, may_exit=self._is_pool_child)
 
     def code(self, name: ActorName) -> Actor[..., Any] | None:
         """The code of an actor; None, and one line in the log of this process, if it has none."""

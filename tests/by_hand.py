@@ -80,6 +80,7 @@ def done(actor: Actor[..., Any], limit: int = 100) -> Released:
 def run_to_standstill() -> None:
     """Do all that is ready, until nothing is; what is due later stays where it is."""
     register_all_waiting()
+    run_scan("due")
     while names := set(Task.objects.filter(state=TaskState.ENQUEUED).values_list("actor", flat=True)):
         for name in names:
             if ACTORS.find(ActorName.parse(name)) is not None:

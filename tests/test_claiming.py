@@ -31,7 +31,7 @@ def enqueue(count: int, priority: int = 5) -> list[Task]:
     actor = echo.options(priority=priority)
     answers = start_processes(StartRequest(actor=actor, args=(number,)) for number in range(count))
     register_all_waiting()
-    tasks = [Task.objects.get(id=answer.process_id) for answer in answers]
+    tasks = [Task.objects.get(id=str(answer.process_id)) for answer in answers]
     for age, task in enumerate(reversed(tasks)):
         Task.objects.filter(id=task.id).update(enqueued_at=Now() - timedelta(seconds=age))
     return tasks

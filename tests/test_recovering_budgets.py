@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from processes.failures import Failure
 from processes.models import Process, ProcessState, new_id
 from recovery.finding import scan_process_start_to_end, scan_task_enqueue_to_end
 from tasks.aborting import abort
 from tasks.claiming import Claimer
 from tasks.expiring import ENQUEUE_TO_END, START_TO_END, spend_budgets, time_out
-from tasks.failures import Failure
 from tasks.models import Dependency, Task, TaskState
 from tasks.outcomes import Answer, completed, failed
 from tasks.releasing import release

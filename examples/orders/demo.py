@@ -19,10 +19,10 @@ from examples.orders.verifying import custom_id
 from orchestrator.local.broker import Broker
 from orchestrator.local.django_programs import ROOT, beat, start_worker, worker
 from orchestrator.local.programs import LaunchError, Ownership, Program
+from processes.failures import Failure
 from processes.models import Process
 from processes.states import FINAL_STATES, ProcessState
 from tasks.actors import Code, StartRequest, start_processes
-from tasks.failures import Failure
 
 FOLDER = ROOT / ".local" / "demo"
 LEDGER = FOLDER / "ledger.jsonl"

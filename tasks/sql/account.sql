@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (
 ) AS ending
 LEFT JOIN LATERAL (
     SELECT CASE
-        WHEN origin.state = 'FAILED' THEN '{"$":"ref","v":{"failure":' || origin.failure || '}}'
+        WHEN origin.state = 'FAILED' THEN '{"$":"failure","v":' || origin.failure || '}'
         ELSE origin.result
     END AS value
     FROM tasks_task AS task
