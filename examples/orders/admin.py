@@ -16,7 +16,7 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for t
 class BookingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
     """What is put aside for orders."""
 
-    list_display = ("order_number", "product", "quantity", "released")
+    list_display = ("order_number", "product", "quantity", "released", "dispatched_at")
     list_select_related = ("product",)
     list_filter = ("released",)
 

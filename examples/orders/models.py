@@ -1,5 +1,7 @@
 """What the shop keeps: stock, bookings of it, invoices."""
 
+from __future__ import annotations
+
 from django.db import models
 
 
@@ -15,13 +17,32 @@ class Product(models.Model):
         return self.name
 
 
+class BookingQuerySet(models.QuerySet["Booking"]):
+    """Bookings."""
+
+    def waiting(self) -> BookingQuerySet:
+        """Those that are neither dispatched nor released."""
+        return self.filter(released=False, dispatched_at=None)
+
+
 class Booking(models.Model):
-    """Stock that is put aside for an order, until it is delivered or released."""
+    """Stock that is put aside for an order, until it is dispatched or released."""
 
     order_number = models.PositiveIntegerField(primary_key=True)
     product = models.ForeignKey(Product, on_delete=models.PROTECT)
     quantity = models.PositiveIntegerField()
     released = models.BooleanField(default=False)
+    dispatched_at = models.DateTimeField(null=True)
+
+    objects = BookingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(released=False) | models.Q(dispatched_at=None),
+                name="booking_is_not_both_released_and_dispatched",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"order {self.order_number}: {self.quantity} × {self.product_id}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 
 ORDERS = Path(__file__).with_name("orders.csv")
 COLUMNS = ("number", "customer", "email", "sku", "quantity", "unit_price", "card")
+WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+PRICE = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,11 @@ class Order:
     quantity: int
     unit_price: Decimal
     card: str
+
+    @property
+    def custom_id(self) -> str:
+        """How its process is identified, and its charge."""
+        return f"order-{self.number}"
 
     @property
     def total(self) -> Decimal:
@@ -38,8 +46,8 @@ class Rejected:
 
 
 def read_orders(path: Path = ORDERS) -> tuple[list[Order], list[Rejected]]:
-    """The orders in a file, and the rows that are none."""
-    orders: list[Order] = []
+    """The orders in a file, and the rows that are none. Raises ValueError where the columns are others."""
+    orders: dict[int, Order] = {}
     rejected: list[Rejected] = []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
@@ -47,18 +55,22 @@ def read_orders(path: Path = ORDERS) -> tuple[list[Order], list[Rejected]]:
             raise ValueError(f"{path} does not begin with the columns {','.join(COLUMNS)}")
         for row in reader:
             try:
-                orders.append(_order(row))
+                order = _order(row)
+                if order.number in orders:
+                    raise ValueError(f"number {order.number} is there already")
+                orders[order.number] = order
             except ValueError as error:
                 rejected.append(Rejected(reader.line_num, str(error)))
-    return orders, rejected
+    return list(orders.values()), rejected
 
 
 def _order(row: list[str]) -> Order:
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(row)} columns instead of {len(COLUMNS)}")
     number, customer, email, sku, quantity, unit_price, card = (each.strip() for each in row)
-    if not customer:
-        raise ValueError("no customer")
+    for name, text in (("customer", customer), ("sku", sku), ("card", card)):
+        if not text:
+            raise ValueError(f"no {name}")
     if "@" not in email:
         raise ValueError(f"{email!r} is no e-mail address")
     return Order(
@@ -67,16 +79,12 @@ def _order(row: list[str]) -> Order:
 
 
 def _positive(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
+    if not WHOLE_NUMBER.fullmatch(text):
         raise ValueError(f"{name} {text!r} is no positive whole number")
     return int(text)
 
 
 def _price(text: str) -> Decimal:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"unit_price {text!r} is no number") from None
-    if not price.is_finite() or price <= 0:
+    if not PRICE.fullmatch(text) or Decimal(text) == 0:
         raise ValueError(f"unit_price {text!r} is no price")
-    return price
+    return Decimal(text)
