@@ -23,15 +23,24 @@ _stopped = threading.Event()
 
 
 def sweep() -> list[str]:
-    """Run every scan that is late, once; return their names."""
+    """Run every scan that is late, once; return their names. One that fails does not keep the others from running."""
     late = late_scans()
     for name, age in late.items():
         log.warning(
             "a recovery scan is late: this worker runs it",
             extra={"event": "scan_late", "scan": name, "age_seconds": age.total_seconds() if age else None},
         )
-        run_scan(name)
+        _run_safely(name)
     return list(late)
+
+
+def _run_safely(name: str) -> None:
+    try:
+        run_scan(name)
+    # Recovery is the last resort: whatever is wrong with one scan, the others and the next sweep must come.
+    except Exception:
+        log.exception("a recovery scan failed", extra={"event": "scan_failed", "scan": name})
+        connection.close()
 
 
 def _sweep_for_ever() -> None:

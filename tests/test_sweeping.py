@@ -16,6 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+from pytest_django.fixtures import Settings
 
 from orchestrator.celery import app
 from orchestrator.local.programs import Program
@@ -127,6 +128,19 @@ def test_sweep_runs_the_scans_that_are_late_and_only_those_and_says_so(caplog: p
     assert (vars(line)["scan"], round(vars(line)["age_seconds"])) == ("due", 60)
     assert late_scans() == {}
     assert sweep() == []
+
+
+def test_scan_that_fails_does_not_keep_the_sweep_from_running_the_others(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Five scans cannot work with such a limit: each is told of, has not run, and the two others have."""
+    settings.ORCHESTRATOR_SCAN_LIMIT = -1
+
+    assert sorted(sweep()) == EVERY_SCAN
+
+    assert set(ScanRun.objects.values_list("name", flat=True)) == {"stuck_registrations", "lost_wakeups"}
+    told = [vars(record)["scan"] for record in caplog.records if getattr(record, "event", "") == "scan_failed"]
+    assert sorted(told) == sorted(set(SCANS) - {"stuck_registrations", "lost_wakeups"})
 
 
 def test_worker_sweeps_without_beat_and_leaves_it_to_a_real_beat_as_soon_as_there_is_one(
