@@ -33,7 +33,8 @@ def other() -> Iterator[psycopg.Connection]:
         made.autocommit = True
         made.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND backend_type = 'client backend' AND pid NOT IN (pg_backend_pid(), %s)",
+            "WHERE datname = current_database() AND backend_type = 'client backend' "
+            "AND pid NOT IN (pg_backend_pid(), %s)",
             [connection.connection.info.backend_pid],
         )
 

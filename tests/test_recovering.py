@@ -192,7 +192,8 @@ def test_refused_release_of_a_lost_lease_is_recorded_and_a_repeated_accepted_one
     [(kind, _, found, detail)] = events()[history:]
     assert (kind, found, detail["attempt"], detail["current_state"]) == ("release_refused", late.id, 1, "ENQUEUED")
     [again] = claim(1)
+    assert release([completed(lost, "7")]).answers == {late.id: Answer.LEASE_LOST}
     assert release([completed(again, "8")]).answers == {late.id: Answer.ACCEPTED}
     assert release([completed(again, "9")]).answers == {late.id: Answer.ALREADY_ACCEPTED}
     late.refresh_from_db()
-    assert (late.result, len(events())) == ("8", history + 1)
+    assert (late.result, len(events())) == ("8", history + 2)
