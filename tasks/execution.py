@@ -49,7 +49,7 @@ def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled]
         misfit = f"the arguments cannot be read: {error}"
     if misfit:
         return incompatible(lease, INCOMPATIBLE_AGAIN, Failure("incompatible_code", misfit))
-    unaccepted = _unaccepted_failure(actor, arguments)
+    unaccepted = _unaccepted_failure(lease, arguments)
     if unaccepted is not None:
         return failed(lease, Failure("dependency_failed", "an argument is a failure", cause=unaccepted))
     return attempt(lease, actor, lambda: _call(lease, actor, arguments, current))
@@ -75,8 +75,8 @@ def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: C
         return decided(lease, recorder.finish(returned))
 
 
-def _unaccepted_failure(actor: Actor[..., Any], arguments: Arguments) -> Failure | None:
-    if actor.kind == "decider" or actor.defaults.accepts_failures:
+def _unaccepted_failure(lease: Lease, arguments: Arguments) -> Failure | None:
+    if lease.kind == "decider" or lease.accepts_failures:
         return None
     return next((each for each in arguments.values.values() if isinstance(each, Failure)), None)
 

@@ -29,7 +29,7 @@ class Lease:
     priority: int
     enqueued_at: datetime
     heartbeat_seconds: float
-    poll_to_end_seconds: float
+    accepts_failures: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tasks.states import TaskState
 from tests.by_hand import claimed, done, executed, finished, registered, run_to_standstill, task_of
 from tests.flows.actors import (
     accepted,
+    accepting_call,
     add,
     climbing,
     dependent_worker,
@@ -138,3 +139,10 @@ def test_a_worker_that_accepts_failures_is_handed_one() -> None:
     assert refused.state == ProcessState.FAILED
     assert Process.objects.filter(state=ProcessState.COMPLETED).count() == 1
     assert judge.kind == "decider"
+
+
+def test_a_single_call_may_accept_failures_although_its_actor_does_not() -> None:
+    process = finished(accepting_call, "told")
+    assert process.state == ProcessState.COMPLETED
+    assert process.value == Failure("ValueError", "told")
+    assert task_of(process, echo).state == TaskState.COMPLETED

@@ -49,7 +49,7 @@ A_FAILURE = Failure("E", "made by a test")
 def lease_of(task: Task) -> Lease:
     return Lease(
         task.id, task.process_id, task.actor, task.kind, task.attempt, task.tries, task.max_attempts,
-        None, "{}", None, 5, NOW, 30.0, 300.0,
+        None, "{}", None, 5, NOW, 30.0, False,
     )  # fmt: skip
 
 

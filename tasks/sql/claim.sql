@@ -48,4 +48,4 @@ WHERE task.id = chosen.id AND task.state = 'ENQUEUED'
 RETURNING
     task.id, task.process_id, task.actor, task.kind, task.attempt, task.tries, task.max_attempts, task.retry,
     task.arguments, task.details, task.priority, task.enqueued_at,
-    extract(epoch FROM task.heartbeat)::float8, extract(epoch FROM task.poll_to_end)::float8
+    extract(epoch FROM task.heartbeat)::float8, task.accepts_failures

@@ -91,6 +91,12 @@ def inner_climb(depth: int) -> Any:
 
 
 @decider
+def accepting_call(message: str) -> Any:
+    failed: Any = fail.options(accept_failure=True)(message)
+    return echo.options(accepts_failures=True)(failed)
+
+
+@decider
 def unaccepted(message: str) -> Any:
     return echo(fail(message))
 
