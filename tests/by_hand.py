@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from uuid import UUID
 
 from django.db import connection, connections
 
-from processes.models import Process
+from orchestrator.local.programs import Program
+from processes.models import Process, ProcessState
 from recovery.scans import run_scan
 from tasks.claiming import Claimer, read_values
 from tasks.context import CurrentTask
@@ -139,3 +141,20 @@ def elsewhere(count: int = 1) -> Any:
             return pool.submit(run)
 
         yield submit
+
+
+def wait_for_all(count: int, seconds: float = 60.0, *, scans: tuple[str, ...] = ()) -> None:
+    """Wait until `count` processes have completed, running scans meanwhile."""
+
+    def all_completed() -> bool:
+        for scan in scans:
+            run_scan(scan)
+        return Process.objects.filter(state=ProcessState.COMPLETED).count() >= count
+
+    wait_until(all_completed, seconds)
+
+
+def messages_in(*programs: Program) -> int:
+    """How many messages of the bell the workers have received, by their logs."""
+    received = re.compile(r"Task tasks\.(?:drain|register_processes)\[\S+\] received")
+    return sum(len(received.findall(program.log_path.read_text())) for program in programs)
