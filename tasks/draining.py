@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error
+from django.db import Error, InterfaceError, OperationalError
 
 from tasks import bell
 from tasks.batches import Batch
@@ -123,7 +123,13 @@ class Drain:
             has_lost_its_lease=partial(batch.is_lost, lease.task_id),
         )
         if code.transactional:
-            self._feed(execute_transactionally(lease, code, values, current))
+            try:
+                self._feed(execute_transactionally(lease, code, values, current))
+            except (OperationalError, InterfaceError):
+                # Nothing could be written, or nobody knows: handing back says so, and the fence refuses it where the
+                # attempt was committed after all.
+                batch.finish(handed_back(lease))
+                raise
             batch.finish(None)
         else:
             batch.finish(execute(lease, code, values, current))

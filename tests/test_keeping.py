@@ -9,25 +9,33 @@ from time import monotonic, sleep
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from recovery.models import ScanRun
+from tasks.actors import worker
 from tasks.batches import Batch
 from tasks.claiming import Claimer
+from tasks.draining import drain
 from tasks.keeper import Keeper, send_heartbeat
 from tasks.models import Task, TaskState
 from tasks.outcomes import Lease, completed
 from tasks.worker import Worker
+from tests.held_up import beside, cut_who_waits_for, somebody_else
 from tests.recovery_rows import ACTOR, task
 
 pytestmark = pytest.mark.usefixtures("rows")
 
 
+@worker(name="tests.booked", transactional=True)
+def booked() -> None:
+    """Leaves one row."""
+    ScanRun.objects.create(name="booked", ran_at=timezone.now(), found=7, ran_by="test")
+
+
 @pytest.fixture
 def other() -> Iterator[psycopg.Connection]:
     """A connection of somebody else, in a transaction; at the end nobody but the test is connected."""
-    known = connection.settings_dict
-    with psycopg.connect(
-        dbname=known["NAME"], user=known["USER"], password=known["PASSWORD"], host=known["HOST"], port=known["PORT"]
-    ) as made:
+    with somebody_else() as made:
         yield made
         made.rollback()
         made.autocommit = True
@@ -72,7 +80,7 @@ def test_what_is_finished_behind_a_slow_task_is_not_lost_when_the_side_thread_lo
     other.execute("SELECT FROM processes_process WHERE id = %s FOR NO KEY UPDATE", [finished.process_id])
 
     with Keeper(stopping=lambda: False, release=Worker().release, may_exit=False).keeping(batch, ()):
-        terminate_who_waits_for(other)
+        cut_who_waits_for(other)
         other.rollback()
         until = monotonic() + 30
         while Task.objects.get(id=finished.task_id).state == TaskState.POLLED and monotonic() < until:
@@ -84,16 +92,22 @@ def test_what_is_finished_behind_a_slow_task_is_not_lost_when_the_side_thread_lo
     assert list(states.values()) == [(TaskState.ENQUEUED, 1, None)]
 
 
-def terminate_who_waits_for(blocker: psycopg.Connection) -> None:
-    """Wait until a connection waits for a lock of `blocker`, and cut it."""
-    until = monotonic() + 30
-    with connection.cursor() as cursor:
-        while monotonic() < until:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
-                [blocker.info.backend_pid],
-            )
-            if cursor.fetchall():
-                return
-            sleep(0.02)
-    raise AssertionError("nobody waits for the lock")
+def test_transactional_attempt_whose_release_finds_no_database_is_handed_back_and_counts_no_try(
+    other: psycopg.Connection,
+) -> None:
+    """Its connection is cut in the release, and again when that is repeated: the effect is gone, the task is back."""
+    booking = task(actor=str(booked.actor_name))
+    other.execute("SELECT FROM processes_process WHERE id = %s FOR NO KEY UPDATE", [booking.process_id])
+    with beside(other, lambda: drain(booking.actor)) as turn:
+        for _ in range(2):
+            cut_who_waits_for(other)
+        other.rollback()
+        turn.result(30)
+
+    booking.refresh_from_db()
+    assert (booking.state, booking.attempt, booking.tries) == (TaskState.ENQUEUED, 1, 0)
+    assert not ScanRun.objects.exists()
+    drain(booking.actor)
+    booking.refresh_from_db()
+    assert (booking.state, booking.attempt) == (TaskState.COMPLETED, 2)
+    assert ScanRun.objects.get().found == 7
