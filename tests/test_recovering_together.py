@@ -22,6 +22,7 @@ from recovery.models import ScanRun
 from recovery.scans import ROUNDS, run_scan
 from tasks.models import Task, TaskState
 from tasks.policies import CallOptions
+from tests.held_up import beside, in_own_connection, somebody_else, wait_until_held_up_by
 from tests.recovery_rows import NOW, changed, columns, events, process, task
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -83,34 +84,9 @@ each_scan = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 @pytest.fixture
 def other() -> Iterator[psycopg.Connection]:
     """A connection of somebody else, in a transaction."""
-    known = connection.settings_dict
-    with psycopg.connect(
-        dbname=known["NAME"], user=known["USER"], password=known["PASSWORD"], host=known["HOST"], port=known["PORT"]
-    ) as made:
+    with somebody_else() as made:
         yield made
         made.rollback()
-
-
-def in_own_connection(act: Callable[[], int]) -> int:
-    """Run `act` in a thread's own connection and close that."""
-    try:
-        return act()
-    finally:
-        connection.close()
-
-
-def wait_until_held_up_by(blocker: psycopg.Connection) -> None:
-    """Wait until a connection waits for a lock that `blocker` holds."""
-    until = monotonic() + 30
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
-                [blocker.info.backend_pid],
-            )
-            if cursor.fetchone()[0]:
-                return
-            assert monotonic() < until, "nobody waits for the lock"
 
 
 @each_scan
@@ -120,8 +96,7 @@ def test_second_scanner_leaves_what_the_first_is_acting_on_and_nothing_is_done_t
     """The first is held up with its process locked: the second finds the same row, and goes on without waiting."""
     row = case.make()
     other.execute(case.hold_up, {"id": row.pk})
-    with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(in_own_connection, lambda: case.scan(NOW))
+    with beside(other, lambda: case.scan(NOW)) as first:
         wait_until_held_up_by(other)
 
         assert case.scan(NOW) == 0
@@ -184,8 +159,7 @@ def test_heartbeat_that_commits_while_a_scan_waits_for_its_row_keeps_the_lease(o
     """The guard is looked at again behind the lock: the scan that found the lease dead lets it live."""
     alive = task(state=TaskState.POLLED, lease_ends_at=NOW)
     other.execute("UPDATE tasks_task SET lease_ends_at = %s WHERE id = %s", [NOW + timedelta(seconds=30), alive.id])
-    with ThreadPoolExecutor(1) as pool:
-        scan = pool.submit(in_own_connection, lambda: finding.scan_task_heartbeat(NOW))
+    with beside(other, lambda: finding.scan_task_heartbeat(NOW)) as scan:
         wait_until_held_up_by(other)
         other.commit()
         assert scan.result(30) == 0
