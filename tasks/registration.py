@@ -15,7 +15,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError
 
 from processes.failures import Failure
 from processes.history import event, record
@@ -30,6 +30,9 @@ from tasks.transactions import repeated
 from tasks.transitions import lock_processes
 
 log = logging.getLogger(__name__)
+
+UNREGISTRABLE = (DataError, IntegrityError, TasksError, ValueError)
+"""What bad data raises. A lost connection, a missing column or a full disk raises something else."""
 
 
 @dataclass(slots=True)
@@ -76,15 +79,13 @@ def register(ids: Sequence[UUID]) -> Registered:
     """Register these processes in one transaction and ring their actors.
 
     If that raises, they are tried one by one: one that cannot be registered becomes FAILED, with an event, and
-    does not hold up the others. An error of the connection is nobody's fault and is raised.
+    does not hold up the others. Any other error of the database is no process's fault and is raised.
     """
     if not ids:
         return Registered()
     try:
         registered = repeated(lambda: run_chain(ids))
-    except (OperationalError, InterfaceError):
-        raise
-    except (DatabaseError, TasksError, ValueError):
+    except UNREGISTRABLE:
         registered = Registered()
         for process_id in ids:
             registered.merge(_register_alone(process_id))
@@ -133,9 +134,7 @@ def enqueue_and_mark_running(ids: Sequence[UUID]) -> tuple[list[UUID], Counter[s
 def _register_alone(process_id: UUID) -> Registered:
     try:
         return repeated(lambda: run_chain([process_id]))
-    except (OperationalError, InterfaceError):
-        raise
-    except (DatabaseError, TasksError, ValueError) as error:
+    except UNREGISTRABLE as error:
         return repeated(partial(_fail, process_id, error))
 
 

@@ -9,7 +9,7 @@ from threading import Barrier
 from uuid import UUID
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 
 from orchestrator.local.django_programs import in_project
 from processes.models import Event, Process, ProcessState
@@ -213,6 +213,21 @@ def test_an_error_of_the_database_never_fails_a_process() -> None:
         assert "statement timeout" in submit(attempt).result()
     process.refresh_from_db()
     assert process.state == ProcessState.REGISTERING
+    register([process.id])
+    assert_registered_once(process)
+
+
+def test_code_that_is_newer_than_the_tables_never_fails_a_process() -> None:
+    process = started(echo, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tasks_task RENAME COLUMN heartbeat TO not_migrated")
+        try:
+            with pytest.raises(ProgrammingError, match="heartbeat"):
+                register([process.id])
+        finally:
+            cursor.execute("ALTER TABLE tasks_task RENAME COLUMN not_migrated TO heartbeat")
+    process.refresh_from_db()
+    assert (process.state, process.failure, Event.objects.count()) == (ProcessState.REGISTERING, None, 0)
     register([process.id])
     assert_registered_once(process)
 
