@@ -39,8 +39,10 @@ from tests.flows.actors import (
     echo,
     fan,
     five_actors,
+    handing_on,
     nest,
     total,
+    waiting_later,
 )
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -197,6 +199,25 @@ def test_a_dependent_that_is_inserted_while_its_awaited_task_completes_does_not_
         assert deciding.result() == "RUNNING COMPLETED"
     waiter.refresh_from_db()
     assert (waiter.state, waiter.pending) == (TaskState.ENQUEUED, 0)
+
+
+def test_a_decision_released_while_its_awaited_task_completes_stores_no_waiter_of_a_settled_task() -> None:
+    process = registered(handing_on, 1)
+    done(handing_on)
+    [lease] = claimed(add)
+    decisions = executed(claimed(waiting_later))
+    with elsewhere() as submit:
+        with transaction.atomic():
+            release_within([completed(lease, "2")])
+            deciding = submit(release, decisions)
+            wait_until(lambda: deciding.done() or waiting_backends("%FOR NO KEY UPDATE%") == 1)
+            assert not deciding.done()
+        assert set(deciding.result().answers.values()) == {Answer.ACCEPTED}
+    waiter = task_of(process, echo)
+    assert (waiter.state, waiter.pending) == (TaskState.ENQUEUED, 0)
+    run_to_standstill()
+    process.refresh_from_db()
+    assert (process.state, process.value) == (ProcessState.COMPLETED, 2)
 
 
 def test_two_releases_into_one_waiter_at_once_wake_it_exactly_once() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from tasks.actors import Failure, Retry, decider, worker
+from tasks.actors import Failure, Retry, decider, no_wait, worker
 from tasks.actors import sleep as durable_sleep
 from tests.flows.models import Effect
 
@@ -61,6 +61,16 @@ def total(numbers: list[int]) -> int:
 def diamond(value: int) -> Any:
     top = add(value)
     return total([add(top), add(top, 2)])
+
+
+@decider
+def handing_on(value: int) -> Any:
+    return waiting_later(no_wait(add(value)))
+
+
+@decider
+def waiting_later(promise: Any) -> Any:
+    return echo(promise)
 
 
 @decider
