@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.test import override_settings
 
@@ -97,6 +98,20 @@ def test_the_outcome_is_unknown_only_where_the_database_stays_unreachable(proxy:
     assert unknown.value.process_ids == (process.id,)
     again = start_process(echo, 1, custom_id="unknown")
     assert (again.code, again.process_id) == (Code.EXISTS, process.id)
+
+
+def test_the_management_command_says_that_the_outcome_is_unknown_and_no_code(proxy: Proxy) -> None:
+    def cut_for_good(data: bytes) -> bool:
+        proxy.refuse = proxy.refuse or is_commit(data)
+        return is_commit(data)
+
+    proxy.cut_after = cut_for_good
+    connection.ensure_connection()
+    with (
+        override_settings(ORCHESTRATOR_START_UNKNOWN_SECONDS=0.5),
+        pytest.raises(CommandError, match=r"^no code: .*same custom_id"),
+    ):
+        call_command("start_process", "flows.echo", "--arguments", '{"value": 1}', "--custom-id", "unknown")
 
 
 def test_a_connection_that_broke_while_it_was_idle_is_replaced(proxy: Proxy) -> None:

@@ -145,8 +145,11 @@ def test_while_another_start_stays_uncommitted_the_answer_is_busy_in_bounded_tim
         inserted.wait(30)
         requests = [StartRequest(actor=echo, args=(1,), custom_id=each) for each in ("free", "held", "held", "zfree")]
         if in_transaction:
-            with transaction.atomic():
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '1234ms'")
                 answers = start_processes(requests)
+                cursor.execute("SHOW lock_timeout")
+                assert cursor.fetchone() == ("1234ms",)
                 assert Process.objects.count() == 2
         else:
             answers = start_processes(requests)

@@ -15,7 +15,7 @@ from tasks.starting import start_processes
 class Command(BaseCommand):
     """Starts one process and prints its answer: code, process id, reason."""
 
-    help = "Start a process of an actor. Exit status 0 for code 0 and 1, 1 for code 2."
+    help = "Start a process of an actor. Exit status 0 for code 0 and 1, 1 for code 2 and for no code."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the command line."""
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--if-ended", default="return", choices=["return", "start_again"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Start the process; raise CommandError for code 2."""
+        """Start the process; raise CommandError for code 2 and for no code (OutcomeUnknown, StartConflict)."""
         try:
             actor = ACTORS.find(ActorName.parse(options["actor"]))
             arguments = json.loads(options["arguments"])
@@ -35,16 +35,13 @@ class Command(BaseCommand):
             raise CommandError(f"no actor {options['actor']!r} in the installed apps; there are: {ACTORS.names()}")
         if not isinstance(arguments, dict):
             raise CommandError("--arguments must be a JSON object")
-        [started] = start_processes(
-            [
-                StartRequest(
-                    actor=actor,
-                    kwargs=arguments,
-                    custom_id=options["custom_id"],
-                    if_ended=options["if_ended"],
-                )
-            ]
+        request = StartRequest(
+            actor=actor, kwargs=arguments, custom_id=options["custom_id"], if_ended=options["if_ended"]
         )
+        try:
+            [started] = start_processes([request])
+        except TasksError as error:
+            raise CommandError(f"no code: {error}") from error
         if started.code is Code.NOT_CREATED:
             raise CommandError(f"code=2 reason={started.reason} {started.message}")
         self.stdout.write(f"code={started.code.value} process={started.process_id}")
