@@ -41,24 +41,24 @@ def beside(blocker: psycopg.Connection, act: Callable[[], T]) -> Iterator[Future
             blocker.rollback()
 
 
-def wait_until_held_up_by(blocker: psycopg.Connection) -> None:
-    """Wait until a connection waits for a lock that `blocker` holds."""
-    _wait_for_rows("SELECT FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", blocker)
-
-
-def cut_who_waits_for(blocker: psycopg.Connection) -> None:
-    """Wait until a connection waits for a lock of `blocker`, and cut it."""
-    _wait_for_rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", blocker
-    )
-
-
-def _wait_for_rows(query: str, blocker: psycopg.Connection) -> None:
+def wait_until_held_up_by(blocker: psycopg.Connection) -> list[int]:
+    """Wait until connections wait for a lock that `blocker` holds; tell which."""
     until = monotonic() + SECONDS
     with connection.cursor() as cursor:
         while monotonic() < until:
-            cursor.execute(query, [blocker.info.backend_pid])
-            if cursor.fetchall():
-                return
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))", [blocker.info.backend_pid]
+            )
+            if found := cursor.fetchall():
+                return [pid for (pid,) in found]
             sleep(0.01)
     raise AssertionError("nobody waits for the lock")
+
+
+def cut_who_waits_for(blocker: psycopg.Connection) -> None:
+    """Wait until connections wait for a lock of `blocker`, cut them, and return when they are gone."""
+    # With a time to wait it returns true only once the other end has ended: nobody is taken for waiting twice.
+    with connection.cursor() as cursor:
+        for pid in wait_until_held_up_by(blocker):
+            cursor.execute("SELECT pg_terminate_backend(%s, %s)", [pid, SECONDS * 1000])
+            assert cursor.fetchone() == (True,)
