@@ -44,6 +44,12 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         made = setup_databases(verbosity=0, interactive=False, aliases={"default": None})
     yield
     with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            # A worker that a test killed may be gone before the database has noticed.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
         teardown_databases(made, verbosity=0)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event as Signal
 from time import monotonic
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
@@ -125,16 +126,21 @@ def test_the_engine_neither_waits_for_nor_skips_rows_that_foreign_keys_of_the_us
         assert answers == {lease.task_id: Answer.ACCEPTED}
 
 
-def in_own_transaction(process: Process) -> dict[object, str]:
+def in_own_transaction(process: Process) -> dict[UUID, str]:
     with transaction.atomic():
-        return dict(lock_processes([process.id], only_free=True))
+        return lock_processes([process.id], only_free=True)
+
+
+def abort_all(processes: list[Process]) -> None:
+    for process in processes:
+        abort(process)
 
 
 def test_a_claim_and_an_abort_of_the_same_tasks_do_not_deadlock() -> None:
     for _ in range(10):
         processes = [registered(echo, number) for number in range(10)]
         with elsewhere(2) as submit:
-            aborting = submit(lambda all_of=processes: [abort(process) for process in all_of])
+            aborting = submit(abort_all, processes)
             claiming = submit(claimed, echo, 10)
             aborting.result(timeout=20)
             leases = claiming.result(timeout=20)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db.models import Min
 
+from orchestrator.local.programs import Program
 from processes.failures import Failure
 from processes.models import Process, ProcessState
 from recovery.scans import run_scan
@@ -29,6 +31,10 @@ RAISED = {
     "KeyboardInterrupt": ("KeyboardInterrupt", ""),
     "GeneratorExit": ("GeneratorExit", ""),
 }
+
+
+def has_more_messages(worker: Program, before: int) -> bool:
+    return messages_in(worker) > before
 
 
 def learn_that_it_is_short() -> None:
@@ -85,7 +91,7 @@ def test_tasks_of_an_unknown_actor_or_version_wait_visibly_and_are_told_once(lau
     for bells in range(1, 4):
         before = messages_in(worker)
         bell.ring([name])
-        wait_until(lambda seen=before: messages_in(worker) > seen)
+        wait_until(partial(has_more_messages, worker, before))
         assert bells
     other = started(echo, 2)
     wait_until(lambda: Process.objects.get(id=other.id).state == ProcessState.COMPLETED)

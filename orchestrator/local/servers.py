@@ -47,13 +47,16 @@ class Servers:
             else:
                 check_broker(self.urls["CELERY_BROKER_URL"])
         except BaseException:
-            self.ownership.close()
+            self._leave()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self.ownership.close()
         for server in (self.postgres, self.broker):
             if server is not None and not self.ownership.is_shared():

@@ -31,3 +31,4 @@ LEFT JOIN tasks_actorstatus AS status ON status.name = level.actor
 WHERE level.oldest <= moment.too_old
   AND status.blocked_at IS NULL
   AND (status.last_polled_at IS NULL OR status.last_polled_at <= moment.too_old)
+ORDER BY level.actor
