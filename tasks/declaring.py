@@ -109,8 +109,7 @@ class Actor(Generic[P, R]):
         except TypeError as error:
             raise InvalidOption(f"no such option of a call: {', '.join(sorted(options))}") from error
         name = ActorName.parse(str(replace(self.actor_name, **naming)))
-        promises = (after,) if isinstance(after, Promise) else tuple(after)
-        return BoundActor(self, call_options, name, promises)
+        return BoundActor(self, call_options, name, _promises(after))
 
     def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
         """Arguments by parameter name, defaults not filled in. Raises InvalidCall where they do not fit."""
@@ -253,6 +252,13 @@ def external(
 def external(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Declare an external actor: nobody polls it, its tasks are completed from outside. Options as `worker`."""
     return _declare("external", function, options)
+
+
+def _promises(after: Any) -> tuple[Promise, ...]:
+    """What a call is to wait for. Outside of a decider calls are made at once, and `after` holds plain values."""
+    if current_recorder() is None and not isinstance(after, Promise):
+        return ()
+    return (after,) if isinstance(after, Promise) else tuple(after)
 
 
 def _declare(kind: Kind, function: Callable[..., Any] | None, options: Mapping[str, Any]) -> Any:

@@ -79,6 +79,8 @@ def decision_of(function: Callable[[], Any], given: frozenset[UUID] = frozenset(
 def test_outside_a_decider_an_actor_is_its_function() -> None:
     assert add(2, b=3) == 5
     assert add.options(priority=1)(2) == 3
+    assert add.options(after=add(1))(2) == 3
+    assert add.options(after=[add(1), None])(2) == 3
     assert sleep(timedelta(days=365)) is None
     assert decide([add(1), 2]) == [2, 2]
 
