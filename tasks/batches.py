@@ -26,6 +26,7 @@ class Batch:
         self._finished: list[Outcome] = []
         self._running: Lease | None = None
         self._running_since = 0.0
+        self._slow: Lease | None = None
         self._lost: dict[UUID, float] = {}
         self._details: dict[UUID, str] = {}
         self._stopping = stopping
@@ -64,16 +65,19 @@ class Batch:
             running = [self._running] if self._running is not None else []
             return [outcome.lease for outcome in self._finished] + running + list(self._unstarted)
 
-    def running_seconds(self) -> float:
-        """How long the running task has been running; 0 if none is."""
-        with self._mutex:
-            return monotonic() - self._running_since if self._running is not None else 0.0
-
     def is_stuck(self, seconds: float) -> bool:
         """Whether others wait behind a task that has been running for longer than `seconds`."""
         with self._mutex:
             waiting = bool(self._unstarted or self._finished)
             return waiting and self._running is not None and monotonic() - self._running_since > seconds
+
+    def turns_slow(self, seconds: float) -> bool:
+        """Whether the running task has been running for longer than `seconds`; true once for each task."""
+        with self._mutex:
+            if self._running is None or self._running is self._slow or monotonic() - self._running_since <= seconds:
+                return False
+            self._slow = self._running
+            return True
 
     def keep_details(self, task_id: UUID, details: str) -> None:
         """Note heartbeat details; the next heartbeat writes them."""

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
 SLOW_SECONDS = 1.0
-"""A task that runs longer than this no longer holds up those claimed with it."""
+"""A task that runs longer than this no longer holds up those claimed with it, nor what its drain serves beside it."""
 HEARTBEAT_FRACTION = 1 / 3
 
 
@@ -86,10 +86,12 @@ class Keeper:
             connection.close()
 
     def _look_at(self, batch: Batch, served: tuple[str, ...]) -> None:
-        slow = batch.is_stuck(SLOW_SECONDS)
-        if slow or self._stopping():
+        stuck = batch.is_stuck(0.0 if self._stopping() else SLOW_SECONDS)
+        if stuck:
             self._clear(batch, served)
-        if slow or batch.needs_heartbeat(HEARTBEAT_FRACTION):
+        elif batch.turns_slow(SLOW_SECONDS):
+            bell.ring(ready_actors(served))
+        if stuck or batch.needs_heartbeat(HEARTBEAT_FRACTION):
             send_heartbeat(batch)
         lease = batch.overstays(settings.ORCHESTRATOR_LOST_LEASE_GRACE_SECONDS)
         if lease is not None:
