@@ -75,10 +75,13 @@ def start_processes(requests: Iterable[StartRequest]) -> list[Started]:
     )
     answers: dict[UUID, Started] = {}
     patience = Patience()
-    for first in range(0, len(new), BATCH):
-        answers |= _start(new[first : first + BATCH], patience)
-    if any(answer.code is Code.CREATED for answer in answers.values()):
-        bell.ring_for_registration()
+    try:
+        for first in range(0, len(new), BATCH):
+            answers |= _start(new[first : first + BATCH], patience)
+    finally:
+        # Also where a later batch raises: what is committed is ours to bring to its end.
+        if any(answer.code is Code.CREATED for answer in answers.values()):
+            bell.ring_for_registration()
     return [each if isinstance(each, Started) else answers[each.id] for each in checked]
 
 
