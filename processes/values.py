@@ -13,19 +13,20 @@ is refused. JSON is written and read by orjson, whose limits (64 bit integers, U
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from processes.errors import NotReadable, NotStorable, ValueTooLarge
-from processes.failures import Failure
+from processes.failures import CAUSES_LIMIT, Failure
 
 TAG: Final = "$"
 CONTENT: Final = "v"
@@ -60,13 +61,14 @@ def decode(text: str, *, resolve: Resolve | None = None) -> Any:
     try:
         stored = orjson.loads(text)
         return _read(stored, resolve) if '"$"' in text else stored
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as error:
         raise NotReadable(f"not a stored value: {error}") from error
 
 
 def canonical(text: str) -> str:
-    """The JSON text with its keys sorted: equal for equal values. Used to compare only."""
-    return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()
+    """The JSON text with its keys sorted: the same for dicts that differ in their order only. Used to compare."""
+    stored = orjson.loads(text)
+    return orjson.dumps(_sorted(stored) if '"$"' in text else stored, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class _Writer:
@@ -75,16 +77,8 @@ class _Writer:
 
     def write(self, value: object, path: str, depth: int) -> Json:
         kind = type(value)
-        if kind is str or kind is bool or value is None:
-            return value
-        if kind is int:
-            if value not in INTEGERS:
-                raise NotStorable(path, "integers must fit into 64 bits")
-            return value
-        if kind is float:
-            if not isfinite(value):  # type: ignore[arg-type]  # kind says that it is a float
-                raise NotStorable(path, "NaN and infinity cannot be stored")
-            return value
+        if kind in _PLAIN:
+            return _check(value, kind, path)
         if depth >= DEPTH_LIMIT:
             raise NotStorable(path, f"nested deeper than {DEPTH_LIMIT} levels, or in itself")
         if kind in _CONTAINERS:
@@ -111,16 +105,49 @@ class _Writer:
         for key in value:
             if type(key) is not str:
                 raise NotStorable(path, f"keys must be str; {key!r:.60} is a {type(key).__qualname__}")
+            _check(key, str, path)
         written = {key: self.write(each, f"{path}.{key}", depth) for key, each in value.items()}
         return {TAG: "dict", CONTENT: list(written.items())} if TAG in written else written
+
+    def failure(self, value: Any, path: str, depth: int) -> Json:
+        if len(value.causes()) > CAUSES_LIMIT:
+            raise NotStorable(path, f"a Failure may have {CAUSES_LIMIT} causes, one of another")
+        record = value.to_record()
+        if _Writer(None).write(record, path, depth) != record:
+            raise NotStorable(path, 'the detail of a Failure must be plain JSON, without the key "$"')
+        return {TAG: "failure", CONTENT: record}
+
+
+def _check(value: Any, kind: type, path: str) -> Json:
+    if kind is str:
+        if not value.isascii() and _SURROGATES.search(value):
+            raise NotStorable(path, "text must not contain lone surrogates")
+    elif kind is int:
+        if value not in INTEGERS:
+            raise NotStorable(path, "integers must fit into 64 bits")
+    elif kind is float and not isfinite(value):
+        raise NotStorable(path, "NaN and infinity cannot be stored")
+    return value
 
 
 def _sortable(written: Json) -> bytes:
     return orjson.dumps(written, option=orjson.OPT_SORT_KEYS)
 
 
+def _sorted(stored: Json) -> Json:
+    if type(stored) is list:
+        return [_sorted(each) for each in stored]
+    if type(stored) is not dict:
+        return stored
+    if stored.get(TAG) == "dict":
+        return {TAG: "dict", CONTENT: sorted([key, _sorted(each)] for key, each in stored[CONTENT])}
+    return {key: _sorted(each) for key, each in stored.items()}
+
+
 def _write_datetime(value: Any, path: str) -> tuple[str, Json]:
     zone = value.tzinfo
+    if type(zone) is timezone and zone.tzname(None) != timezone(zone.utcoffset(None)).tzname(None):
+        return "datetime", [value.isoformat(), value.fold, {"name": zone.tzname(None)}]
     if zone is None or type(zone) is timezone:
         return "datetime", [value.isoformat(), value.fold] if value.fold else value.isoformat()
     if type(zone) is ZoneInfo and zone.key is not None:
@@ -134,12 +161,15 @@ def _write_decimal(value: Any, path: str) -> tuple[str, Json]:
     return "decimal", str(value)
 
 
+_PLAIN = frozenset({type(None), bool, int, float, str})
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTAINERS: Mapping[type, Callable[[_Writer, Any, str, int], Json]] = {
     list: _Writer.list,
     tuple: _Writer.tuple,
     set: _Writer.set,
     frozenset: _Writer.set,
     dict: _Writer.dict,
+    Failure: _Writer.failure,
 }
 _SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
     datetime: _write_datetime,
@@ -148,7 +178,6 @@ _SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
     Decimal: _write_decimal,
     UUID: lambda value, path: ("uuid", str(value)),
     bytes: lambda value, path: ("bytes", b64encode(value).decode()),
-    Failure: lambda value, path: ("failure", value.to_record()),
 }
 
 
@@ -174,9 +203,13 @@ def _read(stored: Json, resolve: Resolve | None) -> object:
 def _read_datetime(content: Json) -> datetime:
     if type(content) is str:
         return datetime.fromisoformat(content)
-    text, fold, *zone = content
+    text, fold, zone = (*content, None)[:3]
     value = datetime.fromisoformat(text).replace(fold=fold)
-    return value.replace(tzinfo=ZoneInfo(zone[0])) if zone else value
+    if zone is None:
+        return value
+    if type(zone) is str:
+        return value.replace(tzinfo=ZoneInfo(zone))
+    return value.replace(tzinfo=timezone(cast(timedelta, value.utcoffset()), zone["name"]))
 
 
 _COLLECTIONS: Mapping[str, Callable[[Any], object]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
