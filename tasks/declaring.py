@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import cached_property, lru_cache, update_wrapper
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
@@ -22,7 +22,9 @@ R = TypeVar("R")
 
 PLAIN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 NAMING = ("task_list", "version")
+OPTIONS = frozenset(field.name for field in fields(CallOptions))
 Kind = Literal["worker", "decider", "external"]
+FLAGS: Mapping[Kind, tuple[str, ...]] = {"worker": ("transactional", "remote"), "decider": ("remote",), "external": ()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,8 @@ class Actor(Generic[P, R]):
         transactional: bool = False,
         remote: bool = False,
     ) -> None:
-        _check_function(function)
+        # First, for it copies what others have set on the function, whatever they call it.
+        update_wrapper(cast(Callable[..., Any], self), function)
         self.function = function
         self.actor_name = actor_name
         self.kind = kind
@@ -64,7 +67,6 @@ class Actor(Generic[P, R]):
         self.transactional = transactional
         self.remote = remote
         self.signature = inspect.signature(function)
-        update_wrapper(cast(Callable[..., Any], self), function)
         _ = self.call_options
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -96,20 +98,17 @@ class Actor(Generic[P, R]):
 
         `after`, a promise or several (typed as the values they stand for), is waited for without taking its value;
         `task_list` and `version` choose another actor of this name; `retry` or `max_attempts` and the other fields of
-        `CallOptions` replace the actor's defaults.
-        Raises InvalidOption.
+        `CallOptions` replace the actor's defaults. Only `give_up_on` is always the actor's own.
+        Raises InvalidOption and InvalidActorName.
         """
         naming = {name: options.pop(name) for name in NAMING if name in options}
+        if unknown := options.keys() - OPTIONS:
+            raise InvalidOption(f"no such option of a call: {', '.join(sorted(unknown))}")
         if (retry := options.get("retry")) is not None:
-            if not isinstance(retry, Retry):
-                raise InvalidOption("retry must be a Retry")
+            self._check_retry(retry)
             options.setdefault("max_attempts", retry.max_attempts)
-        try:
-            call_options = replace(self.call_options, **options)
-        except TypeError as error:
-            raise InvalidOption(f"no such option of a call: {', '.join(sorted(options))}") from error
-        name = ActorName.parse(str(replace(self.actor_name, **naming)))
-        return BoundActor(self, call_options, name, _promises(after))
+        call_options = replace(self.call_options, **options)
+        return BoundActor(self, call_options, replace(self.actor_name, **naming), _promises(after))
 
     def bind(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, Any]:
         """Arguments by parameter name, defaults not filled in. Raises InvalidCall where they do not fit."""
@@ -134,6 +133,12 @@ class Actor(Generic[P, R]):
             return cast(Callable[..., R], self.function)(**arguments)
         bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
         return cast(Callable[..., R], self.function)(*bound.args, **bound.kwargs)
+
+    def _check_retry(self, retry: object) -> None:
+        if not isinstance(retry, Retry):
+            raise InvalidOption("retry must be a Retry")
+        if retry.give_up_on not in ((), self.retry.give_up_on):
+            raise InvalidOption("give_up_on stays with the code: declare it with the actor, not with a call")
 
     @cached_property
     def _is_plain(self) -> bool:
@@ -258,28 +263,33 @@ def _promises(after: Any) -> tuple[Promise, ...]:
     """What a call is to wait for. Outside of a decider calls are made at once, and `after` holds plain values."""
     if current_recorder() is None and not isinstance(after, Promise):
         return ()
-    return (after,) if isinstance(after, Promise) else tuple(after)
+    promises = (after,) if isinstance(after, Promise) else after
+    if not isinstance(promises, list | tuple) or not all(isinstance(each, Promise) for each in promises):
+        raise InvalidOption("after takes a promise, or a list of promises")
+    return tuple(promises)
 
 
 def _declare(kind: Kind, function: Callable[..., Any] | None, options: Mapping[str, Any]) -> Any:
     if function is None:
         return lambda declared: _declare(kind, declared, options)
-    if not callable(function) or isinstance(function, Actor):
-        raise InvalidActor("only a plain function can become an actor")
+    _check_function(function)
     rest = dict(options)
-    name = ActorName(
-        rest.pop("name", None) or _default_name(function),
-        rest.pop("version", DEFAULT_VERSION),
-        rest.pop("task_list", ""),
-    )
-    flags = {flag: rest.pop(flag) for flag in ("transactional", "remote") if flag in rest}
+    name, version, task_list = (rest.pop(each, None) for each in ("name", "version", "task_list"))
+    flags = {flag: rest.pop(flag) for flag in FLAGS[kind] if flag in rest}
+    if any(type(each) is not bool for each in flags.values()) or flags == {"transactional": True, "remote": True}:
+        raise InvalidOption("transactional and remote must be True or False, and not both True")
     try:
         defaults = Defaults(**rest)
     except TypeError:
         raise InvalidOption(f"no such option of an actor: {', '.join(sorted(rest))}") from None
     if not isinstance(defaults.retry, Retry):
         raise InvalidOption("retry must be a Retry")
-    actor: Actor[..., Any] = Actor(function, ActorName.parse(str(name)), kind, defaults, **flags)
+    actor_name = ActorName(
+        _default_name(function) if name is None else name,
+        DEFAULT_VERSION if version is None else version,
+        "" if task_list is None else task_list,
+    )
+    actor: Actor[..., Any] = Actor(function, actor_name, kind, defaults, **flags)
     ACTORS.register(actor)
     return actor
 
@@ -289,7 +299,9 @@ def _default_name(function: Callable[..., Any]) -> str:
     return f"{package}.{function.__qualname__.rpartition('.')[2]}"
 
 
-def _check_function(function: Callable[..., Any]) -> None:
+def _check_function(function: object) -> None:
+    if not inspect.isfunction(function):
+        raise InvalidActor("only a plain function can become an actor")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise InvalidActor("an async function cannot become an actor: actors run in worker processes, one at a time")
     if inspect.isgeneratorfunction(function):
@@ -299,8 +311,8 @@ def _check_function(function: Callable[..., Any]) -> None:
 @lru_cache(maxsize=10_000)
 def _call_options(defaults: Defaults, poll_to_end_seconds: float, heartbeat_seconds: float) -> CallOptions:
     return CallOptions(
-        poll_to_end=defaults.poll_to_end or timedelta(seconds=poll_to_end_seconds),
-        heartbeat=defaults.heartbeat or timedelta(seconds=heartbeat_seconds),
+        poll_to_end=_given(defaults.poll_to_end, poll_to_end_seconds),
+        heartbeat=_given(defaults.heartbeat, heartbeat_seconds),
         max_attempts=defaults.retry.max_attempts,
         priority=defaults.priority,
         enqueue_to_end=defaults.enqueue_to_end,
@@ -308,3 +320,7 @@ def _call_options(defaults: Defaults, poll_to_end_seconds: float, heartbeat_seco
         on_lease_lost=defaults.on_lease_lost,
         accepts_failures=defaults.accepts_failures,
     )
+
+
+def _given(duration: timedelta | None, default_seconds: float) -> timedelta:
+    return timedelta(seconds=default_seconds) if duration is None else duration

@@ -13,6 +13,8 @@ import orjson
 from tasks.errors import InvalidActorName, InvalidOption
 
 NAME = re.compile(r"(?P<name>[A-Za-z_][\w.]*)(#(?P<version>[\w.-]+))?(@(?P<task_list>[\w.-]+))?", re.ASCII)
+ALONE = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
+LABEL = re.compile(r"[\w.-]+", re.ASCII)
 DEFAULT_VERSION = "1.0"
 DEFAULT_PRIORITY = 5
 LONGEST = timedelta(days=3660)
@@ -20,11 +22,20 @@ LONGEST = timedelta(days=3660)
 
 @dataclass(frozen=True, slots=True)
 class ActorName:
-    """Which actor: `name#version`, optionally bound to a task list: `name#version@list`."""
+    """Which actor: `name#version`, optionally bound to a task list: `name#version@list`. Raises InvalidActorName."""
 
     name: str
     version: str = DEFAULT_VERSION
     task_list: str = ""
+
+    def __post_init__(self) -> None:
+        for part, text, pattern in (
+            ("name", self.name, ALONE),
+            ("version", self.version, LABEL),
+            ("task list", "none" if self.task_list == "" else self.task_list, LABEL),
+        ):
+            if not isinstance(text, str) or pattern.fullmatch(text) is None:
+                raise InvalidActorName(f"{text!r} cannot be the {part} of an actor: name#version or name#version@list")
 
     def __str__(self) -> str:
         return f"{self.name}#{self.version}@{self.task_list}" if self.task_list else f"{self.name}#{self.version}"
@@ -44,7 +55,7 @@ class Retry:
     """How often a failing task is tried, and how long it waits in between.
 
     The pause after try n is `initial * factor ** (n - 1)`, at most `max_interval`, give or take `jitter` (a part of
-    it). Errors of the types in `give_up_on` end the task at once.
+    it). Errors of the types in `give_up_on` end the task at once. Raises InvalidOption.
     """
 
     max_attempts: int = 3
@@ -59,12 +70,12 @@ class Retry:
             raise InvalidOption("max_attempts must be a whole number from 1 to 1,000,000")
         check_duration("initial", self.initial, shortest=timedelta(0))
         check_duration("max_interval", self.max_interval, shortest=timedelta(0))
-        if not 1 <= self.factor <= 1000:
-            raise InvalidOption("factor must be between 1 and 1000")
-        if not 0 <= self.jitter <= 1:
-            raise InvalidOption("jitter must be between 0 and 1")
-        if not all(isinstance(each, type) and issubclass(each, BaseException) for each in self.give_up_on):
-            raise InvalidOption("give_up_on must hold exception types")
+        if not isinstance(self.factor, int | float) or not 1 <= self.factor <= 1000:
+            raise InvalidOption("factor must be a number from 1 to 1000")
+        if not isinstance(self.jitter, int | float) or not 0 <= self.jitter <= 1:
+            raise InvalidOption("jitter must be a number from 0 to 1")
+        if type(self.give_up_on) is not tuple or not all(map(_is_error, self.give_up_on)):
+            raise InvalidOption("give_up_on must be a tuple of exception types")
 
     def delay(self, tries: int, chance: float) -> timedelta:
         """The pause after `tries` failed tries; `chance` from 0 to 1 places it within the jitter."""
@@ -175,8 +186,12 @@ class CallOptions:
             stored["retry"] = Retry.from_json(stored["retry"]) if stored["retry"] is not None else None
             stored["start_at"] = datetime.fromisoformat(stored["start_at"]) if stored["start_at"] is not None else None
             return CallOptions(**stored)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise InvalidOption(f"not stored options: {error}") from error
+
+
+def _is_error(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
 
 
 def _seconds(duration: timedelta | None) -> float | None:
