@@ -10,17 +10,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from processes.values import decode, encode
-from tasks.errors import InvalidOption, NotInATask
+from tasks.errors import NotInATask
+from tasks.policies import check_duration
 
 DETAILS_LIMIT_BYTES = 65_536
 
 
 class Snooze(Exception):
-    """Raised by an actor to say: not yet, again after `delay`. Counts no try."""
+    """Raised by an actor to say: not yet, again after `delay`. Counts no try. Raises InvalidOption."""
 
     def __init__(self, delay: timedelta) -> None:
-        if not isinstance(delay, timedelta) or delay < timedelta(0):
-            raise InvalidOption("Snooze takes a timedelta of at least nothing")
+        check_duration("the delay of a Snooze", delay, shortest=timedelta(0))
         super().__init__(delay)
         self.delay = delay
 

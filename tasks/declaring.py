@@ -14,7 +14,7 @@ from django.conf import settings
 from tasks.decisions import current_recorder
 from tasks.errors import InvalidActor, InvalidCall, InvalidOption
 from tasks.policies import DEFAULT_PRIORITY, DEFAULT_VERSION, ActorName, CallOptions, Retry
-from tasks.promises import Promise
+from tasks.promises import Promise, delivered
 from tasks.registry import ACTORS
 
 P = ParamSpec("P")
@@ -72,7 +72,7 @@ class Actor(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Record a call inside a decider; elsewhere call the function."""
         if current_recorder() is None:
-            return self.function(*args, **kwargs)
+            return self.call_here(args, kwargs)
         return BoundActor(self, self.call_options)(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -126,6 +126,11 @@ class Actor(Generic[P, R]):
         if missing:
             return f"{self.actor_name} needs {', '.join(sorted(missing))}"
         return None
+
+    def call_here(self, args: Sequence[object], kwargs: Mapping[str, object]) -> R:
+        """Call the function as an ordinary one. Promises, which only `no_wait` can have made, arrive as in a task."""
+        given = {name: delivered(each) for name, each in kwargs.items()}
+        return cast(R, delivered(cast(Callable[..., R], self.function)(*map(delivered, args), **given)))
 
     def call(self, arguments: Mapping[str, Any]) -> R:
         """Call the function with stored arguments that fit."""
@@ -182,7 +187,7 @@ class BoundActor(Generic[P, R]):
         """Record a call inside a decider; elsewhere call the function, for which the options mean nothing."""
         recorder = current_recorder()
         if recorder is None:
-            return self.actor.function(*args, **kwargs)
+            return self.actor.call_here(args, kwargs)
         arguments = self.bind(args, kwargs)
         promise = recorder.call(str(self.actor_name), self.kind, arguments, self.call_options, self.after)
         return cast(R, promise)

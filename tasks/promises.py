@@ -92,8 +92,8 @@ class NoWait:
     promise: Promise
 
 
-def no_wait(promise: Any) -> Any:
-    """Hand the promise itself to a decider: the call does not wait for its value. Raises PromiseIsNotAValue."""
-    if not isinstance(promise, Promise):
-        raise PromiseIsNotAValue("no_wait takes a promise")
-    return NoWait(promise)
+def delivered(argument: Any) -> Any:
+    """What stands for an argument where a call is made at once: the promise under no_wait, else its value."""
+    if type(argument) is NoWait:
+        return argument.promise
+    return argument.value if type(argument) is Promise else argument
