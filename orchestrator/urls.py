@@ -3,4 +3,6 @@
 from django.contrib import admin
 from django.urls import path
 
+admin.site.site_header = admin.site.site_title = "Orchestrator"
+
 urlpatterns = [path("admin/", admin.site.urls)]
