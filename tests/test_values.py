@@ -18,7 +18,10 @@ from processes.errors import NotReadable, NotStorable, ValueTooLarge
 from processes.values import canonical, decode, encode
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
-ZONES = st.none() | st.sampled_from([UTC, timezone(timedelta(hours=-3, minutes=30)), ZoneInfo("Europe/Berlin")])
+NAMED = timezone(timedelta(hours=1, seconds=7), "MEZ")
+ZONES = st.none() | st.sampled_from(
+    [UTC, timezone(timedelta(hours=-3, minutes=30)), NAMED, ZoneInfo("UTC"), ZoneInfo("Europe/Berlin")]
+)
 HASHABLE = st.one_of(
     st.none(),
     st.booleans(),
@@ -143,6 +146,39 @@ def test_a_refusal_names_the_place_inside_the_value() -> None:
         encode({"lines": [{"price": 1.0}, {"price": float("nan")}]}, path="order")
 
 
+@pytest.mark.parametrize("value", [{"lines": ["\ud800"]}, {"lines": [{"\udfff": 1}]}, {"lines": [{1: 2}]}])
+def test_every_refusal_names_the_place(value: object) -> None:
+    with pytest.raises(NotStorable, match=r"^order\.lines\[0\]: "):
+        encode(value, path="order")
+
+
+def test_dicts_with_the_key_of_tags_compare_like_others_however_deep() -> None:
+    one, other = {"$": 1, "a": [{"$": {"x": 1, "$": 2}}]}, {"a": [{"$": {"$": 2, "x": 1}}], "$": 1}
+    assert canonical(encode(one)) == canonical(encode(other))
+    assert canonical(encode(one)) != canonical(encode(other | {"$": 2}))
+    assert canonical(encode([["b", 1], ["a", 2]])) != canonical(encode([["a", 2], ["b", 1]]))
+    assert canonical(encode({"x": "$", "l": [["b", 1], ["a", 2]]})) == '{"l":[["b",1],["a",2]],"x":"$"}'
+
+
+def test_the_name_of_a_fixed_offset_is_kept() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6, NAMED, fold=1)
+    back = decode(encode(moment))
+    assert (back, back.tzname(), back.utcoffset(), back.fold) == (moment, "MEZ", timedelta(hours=1, seconds=7), 1)
+    assert decode(encode(moment.replace(tzinfo=timezone(timedelta(0), "UTC")))).tzname() == "UTC"
+
+
+def test_a_deep_dict_with_the_key_of_tags_is_stored_or_refused() -> None:
+    value: object = 1
+    for depth in range(100):
+        value = {"$": value}
+        try:
+            text = encode(value)
+        except NotStorable:
+            assert depth > 50
+        else:
+            assert decode(text) == value
+
+
 def test_the_fold_of_an_ambiguous_time_is_kept() -> None:
     moment = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1)
     assert decode(encode(moment)).utcoffset() == timedelta(hours=1)
@@ -156,7 +192,21 @@ def test_the_limit_counts_bytes_and_says_both_figures() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", '{"$":"unknown","v":1}', '{"$":"date"}', '{"$":"ref","v":{}}', '{"$":"uuid","v":3}']
+    "text",
+    [
+        "",
+        "{",
+        '{"$":"unknown","v":1}',
+        '{"$":"date"}',
+        '{"$":"ref","v":{}}',
+        '{"$":"uuid","v":3}',
+        '{"$":"datetime","v":["2026-01-01T00:00:00",0,"No/Where"]}',
+        '{"$":"datetime","v":["2026-01-01T00:00:00",0,"Europe"]}',
+        '{"$":"timedelta","v":[9999999999,0,0]}',
+        '{"$":["dict"],"v":1}',
+        '["$",' + "[" * 900 + "]" * 900 + "]",
+    ],
+    ids=lambda text: text[:60],
 )
 def test_a_text_that_is_no_value_is_refused(text: str) -> None:
     with pytest.raises(NotReadable):
