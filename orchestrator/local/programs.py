@@ -8,17 +8,30 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO
 
 GUARDIAN = Path(__file__).with_name("guardian.py")
+OWNERS = "owners.lock"
 TICK_SECONDS = 0.02
 
 
 class LaunchError(Exception):
     """Something cannot be started; the message is one line for a person."""
+
+
+@contextmanager
+def alone(path: Path, *, refusal: str = "") -> Iterator[None]:
+    """Let nobody else hold `path` meanwhile. Waits for whoever does; raises LaunchError(refusal) instead, if given."""
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if refusal else 0))
+        except BlockingIOError as error:
+            raise LaunchError(refusal) from error
+        yield
 
 
 class Ownership:
@@ -30,7 +43,7 @@ class Ownership:
     def __init__(self, folder: Path) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.path = folder / "owners.lock"
+            self.path = folder / OWNERS
             self._file: IO[str] | None = open(self.path, "a")  # noqa: SIM115  # held until closed
             fcntl.flock(self._file, fcntl.LOCK_SH)
         except OSError as error:
@@ -87,31 +100,9 @@ class Program:
 
     def start(self) -> None:
         """Start it, unless it runs already. Returns as soon as the operating system has started it."""
-        if self.is_running():
-            return
-        pid_path = self._folder / f"{self.name}.pid"
-        pid_path.unlink(missing_ok=True)
-        self._guardian = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                str(GUARDIAN),
-                str(self._folder),
-                self.name,
-                str(self._ownership.path),
-                str(int(self._stop_signal)),
-                self._mode,
-                *self.command,
-            ],
-            env=dict(self._environ) if self._environ is not None else None,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while not pid_path.exists():
-            if self._guardian.poll() is not None and not self.is_running():
-                raise LaunchError(f"{self.name} does not start: {self.last_words()}")
-            sleep(TICK_SECONDS)
+        with alone(self._folder / f"{self.name}.starting"):
+            if not self.is_running():
+                self._start_guardian()
 
     def is_running(self) -> bool:
         """Whether a guardian guards it."""
@@ -120,6 +111,8 @@ class Program:
     @property
     def pid(self) -> int:
         """The process id of the program, which leads a process group of its own. Raises LaunchError if none runs."""
+        if not self.is_running():
+            raise LaunchError(f"{self.name} does not run")
         return guarded(self._folder, self.name)["program"]
 
     def send(self, number: signal.Signals) -> None:
@@ -133,7 +126,8 @@ class Program:
     def kill(self) -> None:
         """Kill the program and its children with -9, and wait until its guardian is gone (or has restarted it)."""
         pid = self.pid
-        self.send_to_all(signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
         while self.is_running() and self.pid == pid:
             sleep(TICK_SECONDS)
         if self._mode == "once":
@@ -167,6 +161,24 @@ class Program:
             return "it left no log"
         return next((line.strip() for line in reversed(lines) if line.strip()), "its log is empty")
 
+    def _start_guardian(self) -> None:
+        pid_path = self._folder / f"{self.name}.pid"
+        pid_path.unlink(missing_ok=True)
+        options = [str(self._folder), self.name, str(self._ownership.path), str(int(self._stop_signal)), self._mode]
+        with open(self.log_path, "ab") as log:
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARDIAN), *options, *self.command],
+                env=dict(self._environ) if self._environ is not None else None,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        while not pid_path.exists():
+            if self._guardian.poll() is not None and not pid_path.exists():
+                raise LaunchError(f"{self.name} does not start: {self.last_words()}")
+            sleep(TICK_SECONDS)
+
     def _reap(self) -> None:
         if self._guardian is not None:
             self._guardian.wait()
@@ -197,5 +209,13 @@ def guarded(folder: Path, name: str) -> dict[str, int]:
 def stop_guarded(folder: Path, name: str) -> None:
     """Have a guardian stop its program, and wait until both are gone; nothing where none runs."""
     while is_guarded(folder, name):
-        os.kill(guarded(folder, name)["guardian"], signal.SIGTERM)
+        # It may be about to write down who it is, or to end.
+        with suppress(LaunchError, ProcessLookupError):
+            os.kill(guarded(folder, name)["guardian"], signal.SIGTERM)
         sleep(TICK_SECONDS)
+
+
+def guarded_names(folder: Path) -> list[str]:
+    """The names of the programs that run in this folder."""
+    names = [lock.stem for lock in folder.glob("*.lock") if lock.name != OWNERS]
+    return [name for name in names if is_guarded(folder, name)]

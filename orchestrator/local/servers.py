@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,9 @@ import psycopg
 
 from orchestrator.local.broker import Broker
 from orchestrator.local.postgres import Postgres
-from orchestrator.local.programs import LaunchError, Ownership
+from orchestrator.local.programs import TICK_SECONDS, LaunchError, Ownership, guarded_names
+
+STOP_SECONDS = 60.0
 
 
 class Servers:
@@ -58,8 +61,13 @@ class Servers:
 
     def _leave(self) -> None:
         self.ownership.close()
+        until = monotonic() + STOP_SECONDS
+        while (names := guarded_names(self.folder)) and not self.ownership.is_shared():
+            if monotonic() > until:
+                raise LaunchError(f"{', '.join(names)} in {self.folder} does not end")
+            sleep(TICK_SECONDS)
         for server in (self.postgres, self.broker):
-            if server is not None and not self.ownership.is_shared():
+            if server is not None and not server.program.is_running():
                 server.program.wait()
 
 
