@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+NAME = r"[\w.-]+"
 
 
 class Environment:
@@ -45,12 +49,35 @@ class Environment:
             raise self._wrong(name, value, f"a number of seconds from {least} to {most}")
         return float(value)
 
-    def words(self, name: str) -> list[str]:
-        """Words separated by commas; none by default."""
+    def choice(self, name: str, default: str, among: Sequence[str]) -> str:
+        """One of several words."""
+        value = self.text(name, default)
+        if value not in among:
+            raise self._wrong(name, value, " or ".join(among))
+        return value
+
+    def name(self, name: str, default: str) -> str:
+        """A name of letters, digits, dots and dashes."""
+        value = self.text(name, default)
+        if not re.fullmatch(NAME, value, re.ASCII):
+            raise self._wrong(name, value, "a name of letters, digits, dots and dashes")
+        return value
+
+    def words(self, name: str, pattern: str = NAME) -> list[str]:
+        """Words separated by commas, each once; none by default."""
         words = [word.strip() for word in self.text(name, "").split(",") if word.strip()]
         for word in words:
-            if not re.fullmatch(r"[\w.:*-]+", word, re.ASCII):
+            if not re.fullmatch(pattern, word, re.ASCII):
                 raise self._wrong(name, word, "words of letters, digits, dots and dashes, separated by commas")
+        return list(dict.fromkeys(words))
+
+    def apps(self, name: str) -> list[str]:
+        """Django apps, separated by commas: modules, or configurations of apps (whose names have a capital)."""
+        words = self.words(name)
+        for word in words:
+            parent, _, last = word.rpartition(".")
+            if not _can_be_imported(parent if last[:1].isupper() else word):
+                raise self._wrong(name, word, "Django apps that can be imported, separated by commas")
         return words
 
     def url(self, name: str, schemes: tuple[str, ...]) -> str:
@@ -61,6 +88,12 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}"
             )
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be a URL whose port is a number; write / in a password as %2F, @ as %40"
+            ) from None
         return value
 
     def refuse_unknown(self, prefix: str) -> None:
@@ -71,3 +104,10 @@ class Environment:
 
     def _wrong(self, name: str, value: str, expected: str) -> ImproperlyConfigured:
         return ImproperlyConfigured(f"{name}={value!r}: must be {expected}")
+
+
+def _can_be_imported(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

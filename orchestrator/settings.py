@@ -18,7 +18,7 @@ env = Environment()
 
 SECRET_KEY = env.text("SECRET_KEY")
 DEBUG = env.boolean("DEBUG", False)
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", r"[\w.:*\[\]-]+")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "processes",
     "tasks",
     "recovery",
-    *env.words("ORCHESTRATOR_APPS"),
+    *env.apps("ORCHESTRATOR_APPS"),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -102,13 +102,12 @@ DATABASES = {"default": database(env.url("DATABASE_URL", ("postgresql", "postgre
 
 # --- Celery --------------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.url(
-    "CELERY_BROKER_URL", ("redis", "rediss", "redis+socket", "valkey", "valkeys", "amqp", "amqps", "pyamqp")
-)
+# Valkey speaks Redis's protocol: its URLs begin with redis, too.
+CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp"))
 BROKER_IS_AMQP = CELERY_BROKER_URL.partition("://")[0] in ("amqp", "amqps", "pyamqp")
 # Several installations may share a broker: what belongs to this one begins with the prefix. On Redis that is every
 # key, on RabbitMQ the name of every queue.
-ORCHESTRATOR_BROKER_PREFIX = env.text("ORCHESTRATOR_BROKER_PREFIX", "orchestrator")
+ORCHESTRATOR_BROKER_PREFIX = env.name("ORCHESTRATOR_BROKER_PREFIX", "orchestrator")
 ORCHESTRATOR_QUEUE_PREFIX = f"{ORCHESTRATOR_BROKER_PREFIX}." if BROKER_IS_AMQP else ""
 ORCHESTRATOR_TASK_LISTS = env.words("ORCHESTRATOR_TASK_LISTS")
 
@@ -187,7 +186,7 @@ ORCHESTRATOR_WAKEUP_LOST_SECONDS = env.seconds("ORCHESTRATOR_WAKEUP_LOST_SECONDS
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 
-ORCHESTRATOR_LOG_LEVEL = env.text("ORCHESTRATOR_LOG_LEVEL", "INFO")
+ORCHESTRATOR_LOG_LEVEL = env.choice("ORCHESTRATOR_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.settings import BASE_DIR
 
 DOCUMENTS = sorted([*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")])
-READ = re.compile(r'env\.(?:text|boolean|integer|seconds|words|url)\(\s*"(\w+)"(?:, ([^,()]+))?')
+READ = re.compile(r'env\.(?!refuse_unknown)\w+\(\s*"(\w+)"(?:, ([^,()]+))?')
 ROW = re.compile(r"^\| `([A-Z_]+)` \| [^|]+ \| ([^|]+) \|", re.MULTILINE)
 NO_DEFAULT = ("required", "none")
 

@@ -24,6 +24,16 @@ from orchestrator.settings import database
         ({"X": "0"}, lambda env: env.integer("X", 1), "X='0': must be a whole number from 1 to"),
         ({"X": "-3"}, lambda env: env.seconds("X", 1), "X='-3': must be a number of seconds"),
         ({"X": "a b"}, lambda env: env.words("X"), "X='a b': must be words"),
+        ({"X": "loud"}, lambda env: env.choice("X", "a", ("a", "b")), "X='loud': must be a or b"),
+        ({"X": ""}, lambda env: env.name("X", "a"), "X='': must be a name"),
+        ({"X": "tasks,no.such"}, lambda env: env.apps("X"), "X='no.such': must be Django apps"),
+        ({"X": "tasks.nothing"}, lambda env: env.apps("X"), "X='tasks.nothing': must be Django apps"),
+        ({"X": "no.such.Config"}, lambda env: env.apps("X"), "X='no.such.Config': must be Django apps"),
+        (
+            {"X": "redis://:secret/1@h/0"},
+            lambda env: env.url("X", ("redis",)),
+            "X must be a URL whose port is a number",
+        ),
         (
             {"X": "mysql://secret@h/db"},
             lambda env: env.url("X", ("redis",)),
@@ -42,6 +52,11 @@ def test_a_wrong_setting_is_refused_by_name(variables: dict[str, str], read: obj
     assert str(refused.value).startswith(message)
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_words_are_read_once_each_and_apps_may_be_named_by_their_configuration() -> None:
+    assert Environment({"X": " eu, us ,eu,"}).words("X") == ["eu", "us"]
+    assert Environment({"X": "tasks,tasks.apps.TasksConfig"}).apps("X") == ["tasks", "tasks.apps.TasksConfig"]
 
 
 @pytest.mark.parametrize(
@@ -65,6 +80,12 @@ def test_a_database_url_names_hosts_and_sockets(url: str, expected: tuple[str, .
         ({"ORCHESTRATOR_HARTBEAT_SECONDS": "3"}, "no such setting: ORCHESTRATOR_HARTBEAT_SECONDS"),
         ({"DATABASE_URL": "mysql://h/db"}, "DATABASE_URL must be a URL"),
         ({"DATABASE_URL": "postgresql://h"}, "DATABASE_URL must name a database"),
+        ({"DATABASE_URL": "postgresql://h:port/db"}, "DATABASE_URL must be a URL whose port is a number"),
+        ({"DATABASE_URL": "postgresql://[h/db"}, "DATABASE_URL must be a URL whose port is a number"),
+        ({"CELERY_BROKER_URL": "valkey://h"}, "CELERY_BROKER_URL must be a URL that begins with redis://"),
+        ({"ORCHESTRATOR_LOG_LEVEL": "LOUD"}, "ORCHESTRATOR_LOG_LEVEL='LOUD': must be DEBUG or INFO"),
+        ({"ORCHESTRATOR_APPS": "no.such.app"}, "ORCHESTRATOR_APPS='no.such.app': must be Django apps"),
+        ({"ORCHESTRATOR_TASK_LISTS": "eu*"}, "ORCHESTRATOR_TASK_LISTS='eu*': must be words"),
         ({"SECRET_KEY": ""}, "SECRET_KEY must be set"),
     ],
 )
