@@ -75,11 +75,10 @@ def test_a_heartbeat_leaves_a_row_that_is_being_released_alone_and_does_not_take
     process = registered(echo, 1)
     [lease] = claimed(echo)
     batch = Batch([lease], lambda: False)
-    with transaction.atomic():
+    with elsewhere() as submit, transaction.atomic():
         lock_processes([process.id])
         list(Task.objects.filter(id=lease.task_id).select_for_update(no_key=True))
-        with elsewhere() as submit:
-            submit(send_heartbeat, batch).result(timeout=10)
+        submit(send_heartbeat, batch).result(timeout=10)
     assert not batch.is_lost(lease.task_id)
     abort(process)
     send_heartbeat(batch)
@@ -106,23 +105,21 @@ def insert_of_the_user(process: Process) -> None:
 @pytest.mark.usefixtures("user_table")
 def test_foreign_keys_of_the_user_s_tables_do_not_wait_for_the_engine_s_locks() -> None:
     process = registered(echo, 1)
-    with transaction.atomic():
+    with elsewhere() as submit, transaction.atomic():
         lock_processes([process.id])
         claimed(echo)
-        with elsewhere() as submit:
-            submit(insert_of_the_user, process).result(timeout=10)
+        submit(insert_of_the_user, process).result(timeout=10)
 
 
 @pytest.mark.usefixtures("user_table")
 def test_the_engine_neither_waits_for_nor_skips_rows_that_foreign_keys_of_the_user_point_to() -> None:
     process = registered(echo, 1)
-    with transaction.atomic():
+    with elsewhere() as submit, transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO users_own VALUES (%s, %s)", [process.id, process.id])
-        with elsewhere() as submit:
-            [lease] = submit(claimed, echo).result(timeout=10)
-            assert submit(lambda: list(in_own_transaction(process))).result(timeout=10) == [process.id]
-            answers = submit(release, [completed(lease, "1")]).result(timeout=10).answers
+        [lease] = submit(claimed, echo).result(timeout=10)
+        assert submit(lambda: list(in_own_transaction(process))).result(timeout=10) == [process.id]
+        answers = submit(release, [completed(lease, "1")]).result(timeout=10).answers
         assert answers == {lease.task_id: Answer.ACCEPTED}
 
 
