@@ -21,6 +21,7 @@ from tests.flows.actors import (
     echo,
     fail,
     failing_decider,
+    failing_line,
     fan,
     inner_climb,
     judge,
@@ -146,3 +147,16 @@ def test_a_single_call_may_accept_failures_although_its_actor_does_not() -> None
     assert process.state == ProcessState.COMPLETED
     assert process.value == Failure("ValueError", "told")
     assert task_of(process, echo).state == TaskState.COMPLETED
+
+
+def test_a_failure_that_tells_of_nul_characters_fails_its_task_and_nothing_else() -> None:
+    process = finished(unaccepted, "a\0b")
+    assert process.state == ProcessState.FAILED
+    assert Failure.from_text(process.failure or "").message == "a\\x00b"
+
+
+def test_a_failure_handed_down_a_long_line_of_workers_keeps_its_first_cause() -> None:
+    process = finished(failing_line, 300)
+    assert process.state == ProcessState.COMPLETED
+    assert isinstance(process.value, Failure)
+    assert list(process.value.causes())[-1] == Failure("ValueError", "at the beginning")

@@ -267,3 +267,11 @@ def write_down(path: str, line: str) -> None:
     """Append a line to a file that several processes write."""
     with open(path, "a") as file:
         file.write(line + "\n")
+
+
+@decider
+def failing_line(length: int) -> Any:
+    value: Any = fail.options(accept_failure=True)("at the beginning")
+    for _ in range(length):
+        value = add.options(accept_failure=True)(value)
+    return value
