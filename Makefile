@@ -27,7 +27,7 @@ check: $(VENV)/ready ## Format, lint, types, import contract, missing migrations
 	@$(VENV)/bin/ruff check --quiet .
 	@$(CHECK_ENV) $(VENV)/bin/mypy .
 	@$(VENV)/bin/lint-imports
-	@$(CHECK_ENV) $(RUN) manage.py makemigrations --check --dry-run
+	@$(CHECK_ENV) $(RUN) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 format: $(VENV)/ready ## Format all code
 	@$(VENV)/bin/ruff format --quiet .
