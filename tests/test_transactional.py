@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime
-from uuid import UUID
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -157,11 +157,18 @@ def test_no_lock_of_the_engine_is_held_while_user_code_runs() -> None:
     assert seen == [0]
 
 
-def test_on_real_workers_each_effect_is_there_exactly_once(launch: Launch, environ: dict[str, str]) -> None:
+def test_on_real_workers_one_of_which_is_killed_after_its_write_each_effect_is_there_exactly_once(
+    launch: Launch, folder: Path
+) -> None:
     launch(concurrency=2)
-    processes = [registered(book, f"seat {number}") for number in range(100)]
-    wait_for_all(100)
-    assert sorted(Effect.objects.values_list("what", flat=True)) == sorted(f"seat {number}" for number in range(100))
-    assert {UUID(str(process.id)) for process in processes} == set(
+    marker = folder / "marker"
+    killing = registered(book, "seat 0", str(marker))
+    seats = [f"seat {number}" for number in range(100)]
+    processes = [killing, *(registered(book, seat) for seat in seats[1:])]
+    wait_for_all(100, scans=("task_heartbeat", "due"))
+    assert marker.read_text() == "first attempt\n"
+    assert Task.objects.get(id=killing.id).attempt >= 2
+    assert sorted(Effect.objects.values_list("what", flat=True)) == sorted(seats)
+    assert {process.id for process in processes} == set(
         Task.objects.filter(state=TaskState.COMPLETED).values_list("id", flat=True)
     )
