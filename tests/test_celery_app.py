@@ -13,10 +13,7 @@ import psycopg
 import pytest
 from celery import current_app
 from celery.exceptions import QueueNotFound
-<<<<<<< HEAD
 from kombu import Queue
-=======
->>>>>>> 3710fdb (wip4)
 
 from orchestrator.local.django_programs import in_project, start_worker
 from orchestrator.local.programs import Ownership, Program
@@ -92,13 +89,10 @@ def test_a_plain_worker_serves_all_queues_of_all_task_lists(
     names = ("registration", "recovery", "actors", "actors.eu", "actors.us-east.1")
     assert sorted(served) == sorted(map(queue_name, names))
     assert "Traceback" not in log
-<<<<<<< HEAD
     worker.stop()
     with current_app.connection_for_write() as broker:
         for name in ("actors.eu", "actors.us-east.1"):
             Queue(queue_name(name))(broker.default_channel).delete()
-=======
->>>>>>> 3710fdb (wip4)
 
 
 def test_a_worker_keeps_its_connection_and_gets_over_a_restart_of_the_database(
