@@ -162,7 +162,7 @@ def test_a_task_that_kills_its_worker_fails_after_its_own_tries_and_its_mates_lo
     start_processes(StartRequest(actor=poison, args=(False,)) for _ in range(200))
     wait_for_all(200)
     answers = start_processes(StartRequest(actor=poison, args=(number == 5,)) for number in range(20))
-    wait_for_all(219, 60, scans=("task_heartbeat", "due"))
+    wait_for_all(219, 60, scans=("task_heartbeat", "due", "lost_wakeups"))
     killer = Task.objects.get(id=str(answers[5].process_id))
     wait_until(lambda: run_scan("task_heartbeat") >= 0 and Task.objects.get(id=killer.id).ended_at is not None, 60)
     killer.refresh_from_db()
