@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce, Now
 
 from processes.failures import Failure
 from processes.history import event, record
-from processes.models import Process, StartToEndPolicy
+from processes.models import Event, Process, StartToEndPolicy
 from processes.states import ProcessState
 from processes.transitions import end_processes
 from tasks import bell
@@ -63,7 +63,6 @@ def spend_budgets(candidates: Candidates, now: datetime | None = None) -> int:
 
     The whole budget is spent: nothing is tried again. Returns how many were due.
     """
-    failure = Failure("timeout", "the enqueue-to-end time is used up", detail={"event": ENQUEUE_TO_END})
 
     def transact() -> tuple[int, Changes]:
         locked = lock_processes({process_id for _, process_id in candidates}, only_free=True)
@@ -77,27 +76,8 @@ def spend_budgets(candidates: Candidates, now: datetime | None = None) -> int:
         alerted = [task.id for task in tasks if task.on_enqueue_to_end == BudgetPolicy.ALERT]
         failed = [task.id for task in tasks if task.on_enqueue_to_end == BudgetPolicy.FAIL]
         Task.objects.filter(id__in=alerted).update(deadline_at=None)
-        Task.objects.filter(id__in=failed).update(
-            state=TaskState.FAILED,
-            pending=0,
-            failure=failure.to_text(),
-            ended_at=Now(),
-            deadline_at=None,
-            poll_ends_at=None,
-            lease_ends_at=None,
-            batch_size=None,
-        )
-        record(
-            event(
-                ENQUEUE_TO_END,
-                task.process_id,
-                task.id,
-                actor=task.actor,
-                state_before=task.state,
-                policy=task.on_enqueue_to_end,
-            )
-            for task in tasks
-        )
+        _fail_spent(failed)
+        record(_told_of_spent(task) for task in tasks)
         changes = Changes()
         conclude(changes, failed=failed)
         return len(tasks), changes
@@ -144,6 +124,25 @@ def enqueue_due(candidates: Candidates, now: datetime | None = None) -> int:
 def moment(now: datetime | None) -> Coalesce:
     """The time to compare with: `now`, or the database's clock."""
     return Coalesce(Value(now, DateTimeField()), Now())
+
+
+def _fail_spent(ids: Collection[UUID]) -> None:
+    failure = Failure("timeout", "the enqueue-to-end time is used up", detail={"event": ENQUEUE_TO_END})
+    Task.objects.filter(id__in=ids).update(
+        state=TaskState.FAILED,
+        pending=0,
+        failure=failure.to_text(),
+        ended_at=Now(),
+        deadline_at=None,
+        poll_ends_at=None,
+        lease_ends_at=None,
+        batch_size=None,
+    )
+
+
+def _told_of_spent(task: Task) -> Event:
+    policy = task.on_enqueue_to_end
+    return event(ENQUEUE_TO_END, task.process_id, task.id, actor=task.actor, state_before=task.state, policy=policy)
 
 
 def _ring_after(transact: Callable[[], tuple[int, Changes]]) -> int:
