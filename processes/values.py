@@ -60,8 +60,8 @@ def decode(text: str, *, resolve: Resolve | None = None) -> Any:
     """The value of a JSON text that `encode` wrote. Raises NotReadable for any other."""
     try:
         stored = orjson.loads(text)
-        return _read(stored, resolve) if '"$"' in text else stored
-    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as error:
+        return _read(stored, resolve, 0) if '"$"' in text else stored
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
         raise NotReadable(f"not a stored value: {error}") from error
 
 
@@ -181,22 +181,24 @@ _SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
 }
 
 
-def _read(stored: Json, resolve: Resolve | None) -> object:
+def _read(stored: Json, resolve: Resolve | None, depth: int) -> object:
+    if depth > DEPTH_LIMIT:
+        raise ValueError(f"nested deeper than {DEPTH_LIMIT} levels")
     if type(stored) is list:
-        return [_read(each, resolve) for each in stored]
+        return [_read(each, resolve, depth + 1) for each in stored]
     if type(stored) is not dict:
         return stored
     if TAG not in stored:
-        return {key: _read(each, resolve) for key, each in stored.items()}
+        return {key: _read(each, resolve, depth + 1) for key, each in stored.items()}
     tag, content = stored[TAG], stored[CONTENT]
     if tag == "ref":
         if resolve is None:
             raise ValueError("a reference where none is expected")
         return resolve(content)
     if tag == "dict":
-        return {key: _read(each, resolve) for key, each in content}
+        return {key: _read(each, resolve, depth + 1) for key, each in content}
     if tag in _COLLECTIONS:
-        return _COLLECTIONS[tag](_read(each, resolve) for each in content)
+        return _COLLECTIONS[tag](_read(each, resolve, depth + 1) for each in content)
     return _READERS[tag](content)
 
 
