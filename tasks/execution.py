@@ -63,7 +63,7 @@ def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -
         return snoozed(lease, snooze.delay)
     # SystemExit, KeyboardInterrupt and the like out of user code end this attempt, not the worker.
     except BaseException as error:  # noqa: BLE001
-        return _after_failure(lease, actor, error)
+        return after_failure(lease, actor, error)
 
 
 def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: CurrentTask) -> Outcome:
@@ -81,7 +81,8 @@ def _unaccepted_failure(lease: Lease, arguments: Arguments) -> Failure | None:
     return next((each for each in arguments.values.values() if isinstance(each, Failure)), None)
 
 
-def _after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) -> Outcome:
+def after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) -> Outcome:
+    """What the exception of an attempt means under the task's retry policy: another try, or the end."""
     failure = Failure.of(error)
     retry = Retry.from_json(lease.retry) if lease.retry else actor.retry
     tries = lease.tries + 1

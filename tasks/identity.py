@@ -79,7 +79,7 @@ def busy() -> Started:
     return Started(code=Code.NOT_CREATED, reason=Reason.BUSY, message="another start with this custom_id is under way")
 
 
-def _look_for_tombstones(inserted: Iterable[NewProcess], read_committed: bool) -> dict[UUID, Started]:
+def _look_for_tombstones(inserted: Sequence[NewProcess], read_committed: bool) -> dict[UUID, Started]:
     answers = {each.id: _created(each) for each in inserted}
     named = {each.custom_id: each for each in inserted if each.custom_id is not None}
     buried = _buried(named)

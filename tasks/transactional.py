@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from django.db import transaction
 
 from tasks.context import CurrentTask
 from tasks.declaring import Actor
-from tasks.execution import attempt, execute
+from tasks.execution import after_failure, execute
 from tasks.outcomes import Answer, Lease, Outcome
 from tasks.promises import Settled
 from tasks.releasing import Released, release, release_within
@@ -54,8 +53,4 @@ def execute_transactionally(
         return release([outcome])
     # The COMMIT itself may fail, with a constraint of the user's that was deferred to it.
     except Exception as error:  # noqa: BLE001
-        return release([attempt(lease, actor, partial(_raise, error))])
-
-
-def _raise(error: Exception) -> Outcome:
-    raise error
+        return release([after_failure(lease, actor, error)])

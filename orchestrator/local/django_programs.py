@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,11 +63,6 @@ def start_worker(program: Program) -> None:
     begin = program.log_path.stat().st_size if program.log_path.exists() else 0
     program.start()
     wait_until_it_says(program, " ready.", begin=begin)
-
-
-def quit_worker(program: Program) -> None:
-    """Tell a worker to stop, and wait until what runs has ended."""
-    program.stop(signal.SIGTERM)
 
 
 def in_project(environ: Mapping[str, str]) -> dict[str, str]:

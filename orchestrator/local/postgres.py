@@ -87,10 +87,6 @@ class Postgres:
         """Stop it fast: open transactions are rolled back, what was committed is on disk."""
         self.program.stop()
 
-    def stop_at_once(self) -> None:
-        """Stop it as if it had crashed: it recovers at its next start."""
-        self.program.stop(signal.SIGQUIT)
-
     def restart(self) -> None:
         """Stop it fast and start it again."""
         self.stop()
