@@ -31,6 +31,8 @@ class Process(models.Model):
 
     `arguments`, `result` and `failure` hold values as JSON text (see `processes.values`).
     The root task of a process has the same id as the process.
+    `deadline_at` is when the start-to-end time is used up, on the clock that stands while everything is paused; in a
+    standstill `start_to_end_left` is what is left of it. `deletion_began_at` marks one that is being deleted.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -48,6 +50,7 @@ class Process(models.Model):
         choices=StartToEndPolicy, default=StartToEndPolicy.TIME_OUT, db_default="time_out"
     )
     deadline_at = models.DateTimeField(null=True)
+    start_to_end_left = models.DurationField(null=True)
     created_at = models.DateTimeField(db_default=Now())
     registered_at = models.DateTimeField(null=True)
     stood_still_at = models.DateTimeField(null=True)
@@ -56,9 +59,15 @@ class Process(models.Model):
     failure = models.TextField(null=True)
     failed_task_id = models.UUIDField(null=True)
     restarted_as = models.UUIDField(null=True)
+    deletion_began_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "processes"
+        permissions = [
+            ("abort_process", "Can abort processes"),
+            ("pause_process", "Can pause and resume processes"),
+            ("restart_process", "Can restart processes"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["custom_id"],
@@ -111,20 +120,35 @@ class Process(models.Model):
                 name="process_deadline_comes_from_start_to_end",
             ),
             models.CheckConstraint(
+                condition=models.Q(start_to_end_left__isnull=True)
+                | models.Q(deadline_at__isnull=True, start_to_end__isnull=False),
+                name="process_clock_stands_or_runs",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deletion_began_at__isnull=True) | models.Q(state__in=FINAL_STATES),
+                name="process_deleted_only_when_final",
+            ),
+            models.CheckConstraint(
                 condition=models.Q(on_start_to_end__in=StartToEndPolicy.values),
                 name="process_start_to_end_policy_is_known",
             ),
         ]
         indexes = [
             models.Index(
-                fields=["id"],
-                name="process_register",
-                condition=models.Q(state=ProcessState.REGISTERING),
-            ),
-            models.Index(
                 fields=["deadline_at"],
                 name="process_start_to_end",
                 condition=models.Q(deadline_at__isnull=False, state=ProcessState.RUNNING),
+            ),
+            models.Index(fields=["state", "id"], name="process_by_state"),
+            models.Index(
+                fields=["state", "actor", "ended_at"],
+                name="process_ended",
+                condition=models.Q(ended_at__isnull=False),
+            ),
+            models.Index(
+                fields=["deletion_began_at"],
+                name="process_being_deleted",
+                condition=models.Q(deletion_began_at__isnull=False),
             ),
         ]
 
@@ -167,18 +191,28 @@ class Tombstone(models.Model):
 class Event(models.Model):
     """What happened to a process beyond its rows: a refused release, a rescue, an operator's act.
 
-    Append-only. Written in the transaction of what it tells, so it is there exactly if that happened.
+    Append-only. Written in the transaction of what it tells, so it is there exactly if that happened. An act that
+    concerns no process (an actor is blocked) has no `process_id`. `request_id` is the client's own name of an act: a
+    repeated one finds this row, and with it the first answer.
     """
 
     id = models.BigAutoField(primary_key=True)
-    process_id = models.UUIDField()
+    process_id = models.UUIDField(null=True)
     task_id = models.UUIDField(null=True)
     kind = models.TextField()
     detail = models.JSONField(default=dict)
     by = models.TextField(default="")
+    request_id = models.TextField(null=True)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["request_id"],
+                condition=models.Q(request_id__isnull=False),
+                name="event_request_id_is_unique",
+            ),
+        ]
         indexes = [
             models.Index(fields=["process_id", "id"], name="event_history"),
             models.Index(fields=["kind", "id"], name="event_by_kind"),

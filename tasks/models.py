@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -9,7 +11,7 @@ from django.db.models.functions import Now
 from processes.models import Process, new_id
 from tasks.states import BUDGETED_STATES, ENDED_STATES, TaskState
 
-__all__ = ["ActorStatus", "Dependency", "Kind", "Task", "TaskState"]
+__all__ = ["EVERYTHING", "ActorStatus", "Dependency", "Kind", "Task", "TaskState"]
 
 
 class Kind(models.TextChoices):
@@ -50,7 +52,8 @@ class Task(models.Model):
     of their values. `value_from` names the task whose value is this one's: while DECIDED the promise that
     the decider returned, afterwards the task where the value really stands.
     `(id, attempt)` is the fencing token of a lease.
-    `deadline_at` is when the enqueue-to-end time is used up; where that clock stands, `budget_left` is what is left.
+    `deadline_at` is when the enqueue-to-end time is used up, on the clock of the actor, which stands while the actor
+    is blocked (see `ActorStatus`); in a standstill `budget_left` is what is left of it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -100,6 +103,10 @@ class Task(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        permissions = [
+            ("restart_task", "Can restart failed tasks"),
+            ("complete_task", "Can complete and fail external tasks"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=TaskState.values), name="task_state_is_known"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="task_kind_is_known"),
@@ -187,7 +194,7 @@ class Task(models.Model):
             models.Index(fields=["due_at"], name="task_due", condition=Q(state=TaskState.DELAYED)),
             models.Index(fields=["lease_ends_at"], name="task_lease", condition=Q(state=TaskState.POLLED)),
             models.Index(
-                fields=["deadline_at"],
+                fields=["actor", "deadline_at"],
                 name="task_enqueue_to_end",
                 condition=Q(deadline_at__isnull=False, state__in=BUDGETED_STATES),
             ),
@@ -226,15 +233,35 @@ class Dependency(models.Model):
         return f"{self.waiter_id} awaits {self.awaited_id}"
 
 
+EVERYTHING = "*"
+"""The name under which `ActorStatus` keeps the block of all actors at once: everything is paused."""
+
+
 class ActorStatus(models.Model):
-    """What the engine knows of an actor beside its code: whether it is blocked, when it last polled."""
+    """What the engine knows of an actor beside its code: whether it is blocked, when it last polled.
+
+    The clock of an actor stands while the actor is blocked, and while everything is paused: it shows the time
+    without those times. `clock_stopped_at` is what the clock of the installation showed when the actor was blocked,
+    `blocked_for` how long it was blocked before. So a block costs one row, however many tasks it concerns, and
+    blocks that overlap count once. The SQL functions `tasks_installation_clock` and `tasks_actor_clock` read it.
+    """
 
     name = models.TextField(primary_key=True)
     blocked_at = models.DateTimeField(null=True)
+    clock_stopped_at = models.DateTimeField(null=True)
+    blocked_for = models.DurationField(default=timedelta(0), db_default=timedelta(0))
     last_polled_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "actor statuses"
+        permissions = [("block_actor", "Can block and unblock actors, and pause and resume everything")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(blocked_at__isnull=True, clock_stopped_at__isnull=True)
+                | Q(blocked_at__isnull=False, clock_stopped_at__isnull=False),
+                name="actor_clock_stands_exactly_when_blocked",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
