@@ -6,7 +6,7 @@ from uuid import UUID
 from processes.models import Event
 
 
-def event(kind: str, process_id: UUID, task_id: UUID | None = None, *, by: str = "", **detail: object) -> Event:
+def event(kind: str, process_id: UUID | None, task_id: UUID | None = None, *, by: str = "", **detail: object) -> Event:
     """An event not yet written. `detail` must be plain JSON; `by` names who did it, empty for the engine."""
     return Event(kind=kind, process_id=process_id, task_id=task_id, by=by, detail=detail)
 

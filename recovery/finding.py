@@ -19,6 +19,7 @@ from tasks.expiring import (
     HEARTBEAT,
     POLL_TO_END,
     Candidates,
+    InstallationClock,
     end_leases,
     enqueue_due,
     moment,
@@ -26,21 +27,20 @@ from tasks.expiring import (
     time_out,
 )
 from tasks.models import Task
-from tasks.queries import unpolled_actors
+from tasks.queries import due_budgets, unpolled_actors
 from tasks.registration import register
-from tasks.states import BUDGETED_STATES, TaskState
+from tasks.states import TaskState
 
 
 def scan_process_start_to_end(now: datetime | None = None) -> int:
     """RUNNING processes whose start-to-end time is used up: TIMED_OUT."""
-    due = Process.objects.filter(state=ProcessState.RUNNING, deadline_at__lte=moment(now))
+    due = Process.objects.filter(state=ProcessState.RUNNING, deadline_at__lte=InstallationClock(moment(now)))
     return time_out(due.order_by("deadline_at").values_list("id", flat=True)[: settings.ORCHESTRATOR_SCAN_LIMIT], now)
 
 
 def scan_task_enqueue_to_end(now: datetime | None = None) -> int:
     """Tasks whose enqueue-to-end time is used up: FAILED."""
-    due = Task.objects.filter(state__in=BUDGETED_STATES, deadline_at__lte=moment(now))
-    return spend_budgets(_candidates(due.order_by("deadline_at")), now)
+    return spend_budgets(due_budgets(settings.ORCHESTRATOR_SCAN_LIMIT, now), now)
 
 
 def scan_task_poll_to_end(now: datetime | None = None) -> int:

@@ -25,6 +25,10 @@ class Snooze(Exception):
         self.delay = delay
 
 
+class Cancelled(Exception):
+    """The outcome of this attempt is no longer wanted: let it through."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentTask:
     """The task that the calling code is performing."""
@@ -46,6 +50,11 @@ class CurrentTask:
     def is_cancelled(self) -> bool:
         """Whether the outcome of this attempt is no longer wanted: the process ended, or the lease is lost."""
         return self.has_lost_its_lease()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise Cancelled where the outcome of this attempt is no longer wanted: for loops that take their time."""
+        if self.is_cancelled():
+            raise Cancelled
 
 
 _current: ContextVar[CurrentTask | None] = ContextVar("current_task", default=None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from processes.errors import Refused
+
 
 class TasksError(Exception):
     """Something is wrong with a task or a call."""
@@ -67,3 +69,75 @@ class OutcomeUnknown(TasksError):
     def __init__(self, process_ids: Sequence[UUID]) -> None:
         super().__init__()
         self.process_ids = tuple(process_ids)
+
+
+class TaskRefused(Refused):
+    """The state of the task does not allow this."""
+
+    subject = "Task"
+
+
+class NoSuchTask(TaskRefused):
+    """There is no such task."""
+
+    code = "no_such_task"
+
+
+class NotFailed(TaskRefused):
+    """Only a failed task can be restarted."""
+
+    code = "not_failed"
+
+
+class NothingFailed(Refused):
+    """No task of the process stands failed."""
+
+    code = "nothing_failed"
+
+
+class FailureWasAccepted(TaskRefused):
+    """The failure was accepted and delivered: the task cannot be restarted, only the process."""
+
+    code = "failure_accepted"
+
+
+class DependencyFailed(TaskRefused):
+    """The task would fail again, for it is handed a failure: restart or abort the process."""
+
+    code = "dependency_failed"
+
+
+class NotExternal(TaskRefused):
+    """Only a task of an external actor is completed from outside."""
+
+    code = "not_external"
+
+
+class NotReady(TaskRefused):
+    """The task still waits for others, or for its time."""
+
+    code = "not_ready"
+
+
+class AlreadySettled(TaskRefused):
+    """The task has another outcome already."""
+
+    code = "already_settled"
+
+
+class ActorRefused(Refused):
+    """The actor does not allow this."""
+
+    subject = "Actor"
+
+
+class AlreadyBlocked(ActorRefused):
+    """The actor is blocked already."""
+
+    code = "already_blocked"
+
+
+class NotBlocked(ActorRefused):
+    """The actor is not blocked."""
+
+    code = "not_blocked"

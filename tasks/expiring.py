@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import DateTimeField, Value
+from django.db.models import DateTimeField, F, Func, Value
 from django.db.models.functions import Coalesce, Now
 
 from processes.failures import Failure
@@ -70,7 +70,7 @@ def spend_budgets(candidates: Candidates, now: datetime | None = None) -> int:
             id__in=[task_id for task_id, _ in candidates],
             process_id__in=locked,
             state__in=BUDGETED_STATES,
-            deadline_at__lte=moment(now),
+            deadline_at__lte=ActorClock(F("actor"), moment(now)),
         )
         tasks = list(due.select_for_update(no_key=True).only("id", "process_id", "actor", "state", "on_enqueue_to_end"))
         alerted = [task.id for task in tasks if task.on_enqueue_to_end == BudgetPolicy.ALERT]
@@ -93,7 +93,9 @@ def time_out(ids: Collection[UUID], now: datetime | None = None) -> int:
 
     def transact() -> int:
         locked = lock_processes(ids, only_free=True)
-        due = Process.objects.filter(id__in=locked, state=ProcessState.RUNNING, deadline_at__lte=moment(now))
+        due = Process.objects.filter(
+            id__in=locked, state=ProcessState.RUNNING, deadline_at__lte=InstallationClock(moment(now))
+        )
         policies = dict(due.values_list("id", "on_start_to_end"))
         alerted = [each for each, policy in policies.items() if policy == StartToEndPolicy.ALERT]
         ended = [each for each, policy in policies.items() if policy == StartToEndPolicy.TIME_OUT]
@@ -119,6 +121,20 @@ def enqueue_due(candidates: Candidates, now: datetime | None = None) -> int:
         return len(rows), changes
 
     return _ring_after(transact)
+
+
+class InstallationClock(Func):
+    """What the clock shows, at a moment, that stands while everything is paused."""
+
+    function = "tasks_installation_clock"
+    output_field = DateTimeField()
+
+
+class ActorClock(Func):
+    """What the clock of an actor shows at a moment."""
+
+    function = "tasks_actor_clock"
+    output_field = DateTimeField()
 
 
 def moment(now: datetime | None) -> Coalesce:

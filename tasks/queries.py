@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from tasks.statements import fetch
 
@@ -18,6 +19,11 @@ def ready_actors(actors: Collection[str]) -> set[str]:
 def unpolled_actors(age: timedelta, now: datetime | None = None) -> list[str]:
     """Actors with a task that has been ENQUEUED for `age`, and that nobody has polled for as long."""
     return [str(row[0]) for row in fetch("unpolled_actors", seconds=age.total_seconds(), now=now)]
+
+
+def due_budgets(limit: int, now: datetime | None = None) -> list[tuple[UUID, UUID]]:
+    """Tasks (and their processes) whose enqueue-to-end time is used up on the clock of their actor."""
+    return [(task_id, process_id) for task_id, process_id in fetch("due_budgets", limit=limit, now=now)]
 
 
 def depths() -> list[tuple[str, int, datetime]]:

@@ -27,7 +27,7 @@ from tasks.errors import TasksError
 from tasks.policies import CallOptions
 from tasks.statements import fetch, records
 from tasks.transactions import repeated
-from tasks.transitions import lock_processes
+from tasks.transitions import hold_tasks, lock_processes
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +143,7 @@ def _fail(process_id: UUID, error: Exception) -> Registered:
     lock_processes([process_id])
     if not fail_processes({process_id: failure.to_text()}):
         return Registered()
+    hold_tasks(process_id)
     record([event("registration_failed", process_id, type=failure.type, message=failure.message)])
     log.error("a process cannot be registered", extra={"event": "registration_failed", "process_id": str(process_id)})
     return Registered(failed=[process_id])

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
-from django.db.models import F
 from django.db.models.functions import Now
 
 from processes.failures import Failure
 from processes.history import event, record
-from processes.transitions import fail_processes
+from processes.states import ProcessState
+from processes.transitions import fail_processes, name_failure
 from tasks.models import Task
 from tasks.outcomes import Outcome
 from tasks.statements import fetch, records
-from tasks.states import BUDGETED_STATES, OPEN_STATES, TaskState
+from tasks.states import OPEN_STATES, TaskState
 
 
 def lock_processes(ids: Iterable[UUID], *, only_free: bool = False) -> dict[UUID, str]:
@@ -185,12 +185,36 @@ def cancel_open_tasks(process_ids: Sequence[UUID]) -> None:
 
 
 def hold_tasks(process_id: UUID) -> None:
-    """Hold what a process that stands still from now on would hand out, and stop the clocks of its tasks."""
-    tasks = Task.objects.filter(process_id=process_id)
-    tasks.filter(state=TaskState.ENQUEUED).update(state=TaskState.HELD)
-    tasks.filter(state__in=BUDGETED_STATES, deadline_at__isnull=False).update(
-        budget_left=F("deadline_at") - Now(), deadline_at=None
+    """Hold what a process that stands still from now on would hand out, and stop its clock and those of its tasks."""
+    fetch("stand_still", ids=[process_id])
+
+
+def restart_tasks(ids: Sequence[UUID]) -> None:
+    """Give unaccepted failed tasks all their tries and their time again: HELD, until their process moves on."""
+    Task.objects.filter(id__in=ids, state=TaskState.FAILED, failure_accepted=False).update(
+        state=TaskState.HELD,
+        tries=0,
+        failure=None,
+        ended_at=None,
+        enqueued_at=None,
+        deadline_at=None,
+        budget_left=None,
     )
+
+
+def move_on(process_id: UUID, changes: Changes) -> str:
+    """Let a process leave its standstill where nothing keeps it there any more; return the state it is in then.
+
+    An unaccepted failed task keeps it: it is FAILED, naming the first such task. The standstill began when it began.
+    """
+    failed = Task.objects.filter(process_id=process_id, state=TaskState.FAILED, failure_accepted=False)
+    first = failed.order_by("ended_at", "id").only("id", "failure").first()
+    if first is not None:
+        name_failure(process_id, first.failure or "", first.id)
+        return ProcessState.FAILED
+    for _, actor, state in fetch("move_on", ids=[process_id]):
+        changes.readied(actor, state)
+    return ProcessState.RUNNING
 
 
 def _accept(origin: UUID, members: Sequence[UUID]) -> None:

@@ -81,7 +81,7 @@ def changed(row: Process | Task, before: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in columns(row).items() if value != before[name]}
 
 
-def events(of: UUID | None = None) -> list[tuple[str, UUID, UUID | None, dict[str, Any]]]:
+def events(of: UUID | None = None) -> list[tuple[str, UUID | None, UUID | None, dict[str, Any]]]:
     """What the history holds (of one process, or of all), oldest first."""
     found = Event.objects.order_by("id")
     if of is not None:

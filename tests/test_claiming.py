@@ -139,7 +139,7 @@ def test_workers_at_once_claim_every_task_exactly_once() -> None:
 
 def test_a_blocked_actor_hands_nothing_out() -> None:
     enqueue(2)
-    status = ActorStatus.objects.create(name=ECHO, blocked_at="2026-01-01T00:00Z")
+    status = ActorStatus.objects.create(name=ECHO, blocked_at="2026-01-01T00:00Z", clock_stopped_at="2026-01-01T00:00Z")
     assert claimed(echo) == []
     status.delete()
     assert len(claimed(echo)) == 2

@@ -173,7 +173,7 @@ def test_actor_that_is_polled_or_blocked_is_not_rung() -> None:
         ("tests.blocked#1.0", None, NOW),
     ):
         task(actor=name, enqueued_at=NOW - timedelta(hours=1))
-        ActorStatus.objects.create(name=name, last_polled_at=polled, blocked_at=blocked)
+        ActorStatus.objects.create(name=name, last_polled_at=polled, blocked_at=blocked, clock_stopped_at=blocked)
     take_messages("actors")
 
     assert scan_lost_wakeups(NOW) == 1

@@ -1,8 +1,8 @@
 """The clocks of actors, which stand while an actor is blocked or everything is paused."""
 
-import datetime
-from django.db import migrations, models
+from datetime import timedelta
 
+from django.db import migrations, models
 
 CREATE = """
 CREATE FUNCTION tasks_installation_clock(moment timestamptz) RETURNS timestamptz
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="actorstatus",
             name="blocked_for",
-            field=models.DurationField(db_default=datetime.timedelta(0), default=datetime.timedelta(0)),
+            field=models.DurationField(db_default=timedelta(0), default=timedelta(0)),
         ),
         migrations.AddField(
             model_name="actorstatus",

@@ -22,7 +22,7 @@ candidates AS MATERIALIZED (
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS ready
     WHERE NOT EXISTS (
-        SELECT FROM tasks_actorstatus WHERE name = %(actor)s AND blocked_at IS NOT NULL
+        SELECT FROM tasks_actorstatus WHERE name IN (%(actor)s, '*') AND blocked_at IS NOT NULL
     )
     LIMIT %(limit)s
 ),

@@ -18,8 +18,8 @@ SET state = due.state,
     delay_reason = NULL,
     enqueued_at = CASE WHEN due.state = 'ENQUEUED' THEN moment.clock ELSE task.enqueued_at END,
     deadline_at = CASE
-        WHEN due.state = 'ENQUEUED' AND task.budget_left IS NULL
-            THEN coalesce(task.deadline_at, moment.clock + task.enqueue_to_end)
+        WHEN due.state = 'ENQUEUED' AND task.enqueued_at IS NULL AND task.enqueue_to_end IS NOT NULL
+            THEN tasks_actor_clock(task.actor, moment.clock) + task.enqueue_to_end
         ELSE task.deadline_at
     END
 FROM due, moment

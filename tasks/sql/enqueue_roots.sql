@@ -21,7 +21,10 @@ ready AS MATERIALIZED (
 UPDATE tasks_task AS task
 SET state = ready.state,
     enqueued_at = CASE WHEN ready.state = 'ENQUEUED' THEN moment.now END,
-    deadline_at = CASE WHEN ready.state = 'ENQUEUED' THEN moment.now + task.enqueue_to_end END
+    deadline_at = CASE
+        WHEN ready.state = 'ENQUEUED' AND task.enqueue_to_end IS NOT NULL
+            THEN tasks_actor_clock(task.actor, moment.now) + task.enqueue_to_end
+    END
 FROM ready, moment
 WHERE task.id = ready.id AND task.state = 'WAITING'
 RETURNING task.id, task.actor, task.state

@@ -62,7 +62,10 @@ inserted AS (
         CASE WHEN due_at IS NOT NULL THEN 'later' END,
         CASE WHEN state = 'ENQUEUED' THEN now END,
         enqueue_to_end * interval '1 second', on_enqueue_to_end,
-        CASE WHEN state = 'ENQUEUED' THEN now + enqueue_to_end * interval '1 second' END,
+        CASE
+            WHEN state = 'ENQUEUED' AND enqueue_to_end IS NOT NULL
+                THEN tasks_actor_clock(actor, now) + enqueue_to_end * interval '1 second'
+        END,
         0, 0, max_attempts, retry, FALSE,
         poll_to_end * interval '1 second', heartbeat * interval '1 second', on_lease_lost, FALSE
     FROM ready

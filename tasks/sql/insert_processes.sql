@@ -7,7 +7,11 @@ INSERT INTO processes_process (
 SELECT
     id, custom_id, actor, kind, arguments, options, attributes, 'REGISTERING', 0,
     start_to_end * interval '1 second', on_start_to_end,
-    clock_timestamp() + start_to_end * interval '1 second', clock_timestamp()
+    CASE
+        WHEN start_to_end IS NOT NULL
+            THEN tasks_installation_clock(clock_timestamp()) + start_to_end * interval '1 second'
+    END,
+    clock_timestamp()
 FROM json_to_recordset(%(processes)s::json) AS process (
     id uuid, custom_id text, actor text, kind text, arguments text, options text, attributes jsonb,
     start_to_end float8, on_start_to_end text

@@ -74,7 +74,10 @@ moved AS (
         pending = ready.pending,
         failed_input = ready.failed_input,
         enqueued_at = CASE WHEN ready.state = 'ENQUEUED' THEN moment.now END,
-        deadline_at = CASE WHEN ready.state = 'ENQUEUED' THEN moment.now + task.enqueue_to_end END
+        deadline_at = CASE
+            WHEN ready.state = 'ENQUEUED' AND task.enqueue_to_end IS NOT NULL
+                THEN tasks_actor_clock(task.actor, moment.now) + task.enqueue_to_end
+        END
     FROM ready, moment
     WHERE task.id = ready.id AND task.state = 'WAITING'
     RETURNING task.id, task.process_id, task.actor, task.kind, task.state, task.pending, task.failed_input

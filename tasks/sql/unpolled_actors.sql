@@ -29,6 +29,9 @@ FROM level
 CROSS JOIN moment
 LEFT JOIN tasks_actorstatus AS status ON status.name = level.actor
 WHERE level.oldest <= moment.too_old
-  AND status.blocked_at IS NULL
+  AND NOT EXISTS (
+      SELECT FROM tasks_actorstatus AS blocked
+      WHERE blocked.name IN (level.actor, '*') AND blocked.blocked_at IS NOT NULL
+  )
   AND (status.last_polled_at IS NULL OR status.last_polled_at <= moment.too_old)
 ORDER BY level.actor

@@ -1,0 +1,98 @@
+"""Blocks actors, one or all of them: nothing of theirs is handed out. What runs may finish.
+
+A block is one row. The clock of a blocked actor stands, and with it the enqueue-to-end time of its tasks; while
+everything is paused the start-to-end time of processes stands as well. Leases go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from processes.models import Event
+from tasks import bell
+from tasks.acts import Act, Order, perform
+from tasks.declaring import Actor, BoundActor
+from tasks.errors import AlreadyBlocked, NotBlocked
+from tasks.expiring import InstallationClock
+from tasks.models import EVERYTHING, ActorStatus
+from tasks.policies import ActorName
+from tasks.queries import ready_actors, unpolled_actors
+
+Named = Actor[..., Any] | BoundActor[..., Any] | str
+
+
+def block(actor: Named, *, by: str = "", reason: str = "", request_id: str | None = None) -> Event:
+    """Hand no task of this actor (`name#version`, `name#version@list`) out any more, until it is unblocked.
+
+    A claim that begins after the block has committed takes none. Returns the audit record. Raises AlreadyBlocked,
+    InvalidActorName, RequestIdTaken, InvalidOrder.
+    """
+    return _block(_name(actor), "blocked", Order(by=by, reason=reason, request_id=request_id))
+
+
+def unblock(actor: Named, *, by: str = "", reason: str = "", request_id: str | None = None) -> Event:
+    """Hand tasks of a blocked actor out again. Returns the audit record.
+
+    Raises NotBlocked, InvalidActorName, RequestIdTaken, InvalidOrder.
+    """
+    name = _name(actor)
+    return _unblock(name, "unblocked", Order(by=by, reason=reason, request_id=request_id), lambda: ready_actors([name]))
+
+
+def pause_everything(*, by: str = "", reason: str = "", request_id: str | None = None) -> Event:
+    """Hand nothing out any more, of whatever actor. Starts are still accepted, and registered.
+
+    Returns the audit record. Raises AlreadyBlocked, RequestIdTaken, InvalidOrder.
+    """
+    return _block(EVERYTHING, "everything_paused", Order(by=by, reason=reason, request_id=request_id))
+
+
+def resume_everything(*, by: str = "", reason: str = "", request_id: str | None = None) -> Event:
+    """End what `pause_everything` began. Actors that are blocked and processes that are paused for themselves stay so.
+
+    Returns the audit record. Raises NotBlocked, RequestIdTaken, InvalidOrder.
+    """
+    order = Order(by=by, reason=reason, request_id=request_id)
+    return _unblock(EVERYTHING, "everything_resumed", order, lambda: unpolled_actors(timedelta(0)))
+
+
+def _name(actor: Named) -> str:
+    return str(ActorName.parse(actor)) if isinstance(actor, str) else str(actor.actor_name)
+
+
+def _block(name: str, kind: str, order: Order) -> Event:
+    def do() -> Mapping[str, object]:
+        status = _locked(name)
+        if status.blocked_at is not None:
+            raise AlreadyBlocked(name, f"since {status.blocked_at}")
+        clock = Now() if name == EVERYTHING else InstallationClock(Now())
+        ActorStatus.objects.filter(name=name, blocked_at__isnull=True).update(blocked_at=Now(), clock_stopped_at=clock)
+        return {}
+
+    return perform(Act(kind=kind, order=order, actor=name), do)
+
+
+def _unblock(name: str, kind: str, order: Order, ready: Callable[[], Iterable[str]]) -> Event:
+    def do() -> Mapping[str, object]:
+        status = _locked(name)
+        if status.blocked_at is None:
+            raise NotBlocked(name)
+        clock = Now() if name == EVERYTHING else InstallationClock(Now())
+        ActorStatus.objects.filter(name=name, blocked_at__isnull=False).update(
+            blocked_at=None, clock_stopped_at=None, blocked_for=F("blocked_for") + (clock - F("clock_stopped_at"))
+        )
+        bell.ring(ready())
+        return {"blocked_at": status.blocked_at.isoformat()}
+
+    return perform(Act(kind=kind, order=order, actor=name), do)
+
+
+def _locked(name: str) -> ActorStatus:
+    """The status row of an actor, locked; made where it is missing."""
+    ActorStatus.objects.bulk_create([ActorStatus(name=name)], ignore_conflicts=True)
+    return ActorStatus.objects.select_for_update(no_key=True).get(name=name)
