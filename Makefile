@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo test up check format clean bench-chain lock
+.PHONY: help demo test up check format clean bench-chain bench-faults lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -35,6 +35,9 @@ format: $(VENV)/ready ## Format all code
 
 bench-chain: $(VENV)/ready ## Measure a chain of five steps beside Celery's own
 	@ORCHESTRATOR_APPS=benchmarks $(LOCAL) run --name bench --migrate -- $(RUN) -m benchmarks.chain
+
+bench-faults: $(VENV)/ready ## Measure how long work stands still after a fault
+	@$(RUN) -m benchmarks.faults
 
 clean: ## Stop what runs and remove what was made; asks before it deletes data
 	@if [ -x $(RUN) ]; then $(LOCAL) clean; fi

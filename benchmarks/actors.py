@@ -1,6 +1,8 @@
-"""The chain of the benchmark: a decider that calls five workers, each with the promise of the one before."""
+"""The actors of the benchmarks: a decider that calls five workers in sequence, and one task that takes a while."""
 
 from __future__ import annotations
+
+from time import sleep
 
 from tasks.actors import decider, worker
 
@@ -33,6 +35,12 @@ def fourth(number: int) -> int:
 def fifth(number: int) -> int:
     """Count one up."""
     return number + 1
+
+
+@worker
+def nap(seconds: float) -> None:
+    """Take a while."""
+    sleep(seconds)
 
 
 @decider

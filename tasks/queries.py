@@ -26,6 +26,11 @@ def due_budgets(limit: int, now: datetime | None = None) -> list[tuple[UUID, UUI
     return [(task_id, process_id) for task_id, process_id in fetch("due_budgets", limit=limit, now=now)]
 
 
+def way_to_blocking_task(task_id: UUID) -> list[UUID]:
+    """The tasks from this one to the one that it waits for in the end, in order; itself alone if it waits for none."""
+    return [task_id for task_id, _ in fetch("blocking_task", task=task_id)]
+
+
 def depths() -> list[tuple[str, int, datetime]]:
     """For each actor with work to hand out: its name, how many tasks are ENQUEUED, since when the oldest is."""
     return [(str(actor), count, oldest) for actor, count, oldest in fetch("depths")]
