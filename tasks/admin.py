@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from processes.engine_admin import EngineOwned
-from tasks.models import ActorStatus, Dependency, Task
+from tasks.models import ActorStatus, Dependency, Task, WorkerProcess
 
 
 @admin.register(Task)
@@ -35,3 +35,12 @@ class ActorStatusAdmin(EngineOwned):
     list_display = ("name", "last_polled_at", "blocked_at")
     search_fields = ("name",)
     ordering = ("name",)
+
+
+@admin.register(WorkerProcess)
+class WorkerProcessAdmin(EngineOwned):
+    """Worker processes: what they serve, what they hold, when they last gave a sign of life."""
+
+    list_display = ("name", "node", "pool", "held", "started_at", "seen_at", "heard_at")
+    search_fields = ("name", "node")
+    ordering = ("-seen_at",)

@@ -2,7 +2,8 @@
 
 It starts after fork, with a database connection of its own. While batches are being worked on it looks at them
 a few times a second: it sends heartbeats, hands back the tasks that wait behind a slow one, hands back the
-unstarted ones when the worker is told to stop, and ends a process that goes on working on a lost lease.
+unstarted ones when the worker is told to stop, and ends a process that goes on working on a lost lease. Every few
+seconds, also while there is nothing to keep, it gives a sign of life.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 
 from django.conf import settings
@@ -21,6 +23,7 @@ from tasks import bell
 from tasks.batches import Batch
 from tasks.models import Task
 from tasks.outcomes import Outcome, handed_back
+from tasks.presence import Presence
 from tasks.queries import ready_actors
 from tasks.releasing import Released
 from tasks.statements import fetch, records
@@ -35,7 +38,7 @@ HEARTBEAT_FRACTION = 1 / 3
 
 
 class Keeper:
-    """Keeps batches. One per process; its thread runs while there is a batch to keep."""
+    """Keeps batches and shows that this process lives. One per process, with one thread."""
 
     def __init__(
         self, *, stopping: Callable[[], bool], release: Callable[[Sequence[Outcome]], Released], may_exit: bool
@@ -45,35 +48,68 @@ class Keeper:
         self._may_exit = may_exit
         self._changed = threading.Condition()
         self._kept: dict[Batch, tuple[str, ...]] = {}
+        self._presence: Presence | None = None
         self._thread: threading.Thread | None = None
+
+    def show(self, presence: Presence) -> None:
+        """Keep the row of this process, too, from now on."""
+        with self._changed:
+            self._presence = presence
+            self._wake()
+
+    def leave(self, seconds: float) -> None:
+        """Have the row of this process deleted; wait for that at most `seconds`."""
+        with self._changed:
+            presence = self._presence
+            if presence is None:
+                return
+            presence.leave()
+            self._wake()
+        presence.gone.wait(seconds)
 
     @contextmanager
     def keeping(self, batch: Batch, served: tuple[str, ...]) -> Iterator[None]:
         """Keep `batch` meanwhile; `served` are the actors its drain serves beside it."""
         with self._changed:
             self._kept[batch] = served
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+            self._wake()
         try:
             yield
         finally:
             with self._changed:
                 del self._kept[batch]
 
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._kept)
-                self._changed.wait(TICK_SECONDS)
-                kept = list(self._kept.items())
+            kept = self._next()
             for batch, served in kept:
-                self._look_safely_at(batch, served)
+                self._safely(partial(self._look_at, batch, served))
+            if self._presence is not None and self._presence.is_due():
+                self._safely(partial(self._renew, self._presence, sum(len(batch.held()) for batch, _ in kept)))
 
-    def _look_safely_at(self, batch: Batch, served: tuple[str, ...]) -> None:
+    def _next(self) -> list[tuple[Batch, tuple[str, ...]]]:
+        """What there is to keep, a tick later; nothing, where the row of this process is due first."""
+        with self._changed:
+            while not self._kept and not (self._presence is not None and self._presence.is_due()):
+                self._changed.wait(self._presence.seconds_left() if self._presence is not None else None)
+            if self._kept:
+                self._changed.wait(TICK_SECONDS)
+            return list(self._kept.items())
+
+    def _renew(self, presence: Presence, held: int) -> None:
+        presence.renew(held)
+        if presence.gone.is_set():
+            self._presence = None
+
+    def _safely(self, do: Callable[[], None]) -> None:
         try:
-            self._look_at(batch, served)
+            do()
         except Error as error:
             log.warning(
                 "the side thread cannot reach the database",

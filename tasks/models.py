@@ -1,4 +1,4 @@
-"""Rows of the engine: the task, what it waits for, and what is known of its actor."""
+"""Rows of the engine: the task, what it waits for, what is known of its actor and of the worker processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from processes.models import Process, new_id
 from tasks.states import BUDGETED_STATES, ENDED_STATES, TaskState
 
-__all__ = ["EVERYTHING", "ActorStatus", "Dependency", "Kind", "Task", "TaskState"]
+__all__ = ["EVERYTHING", "ActorStatus", "Dependency", "Kind", "Task", "TaskState", "WorkerProcess"]
 
 
 class Kind(models.TextChoices):
@@ -262,6 +262,32 @@ class ActorStatus(models.Model):
                 name="actor_clock_stands_exactly_when_blocked",
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkerProcess(models.Model):
+    """A process that can hold leases: a child of a prefork pool, or the worker itself where its pool has none.
+
+    Its side thread renews the row (`tasks/presence.py`); nothing but sight depends on it. `name` is what a lease has as
+    its `worker`, `node` the name of the Celery worker, `actors` what it has the code of (`name#version`).
+    """
+
+    name = models.TextField(primary_key=True)
+    host = models.TextField()
+    pid = models.IntegerField()
+    node = models.TextField()
+    pool = models.TextField()
+    queues = models.JSONField(default=list)
+    actors = models.JSONField(default=list)
+    held = models.IntegerField(default=0)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    heard_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "worker processes"
 
     def __str__(self) -> str:
         return self.name

@@ -38,7 +38,12 @@ class ActorName:
                 raise InvalidActorName(f"{text!r} cannot be the {part} of an actor: name#version or name#version@list")
 
     def __str__(self) -> str:
-        return f"{self.name}#{self.version}@{self.task_list}" if self.task_list else f"{self.name}#{self.version}"
+        return f"{self.code}@{self.task_list}" if self.task_list else self.code
+
+    @property
+    def code(self) -> str:
+        """The name without the task list: which code it is, wherever it runs."""
+        return f"{self.name}#{self.version}"
 
     @staticmethod
     @lru_cache(maxsize=10_000)

@@ -36,6 +36,10 @@ class Registry:
         """The actor of this name and version. Raises KeyError where there is none."""
         return self._actors[(name.name, name.version)]
 
+    def all(self) -> list[Actor[..., Any]]:
+        """All actors, sorted by name and version."""
+        return [actor for _, actor in sorted(self._actors.items())]
+
     def names(self) -> list[str]:
         """The full names of all actors, sorted."""
         return sorted(str(actor.actor_name) for actor in self._actors.values())

@@ -17,7 +17,7 @@ def statement(name: str) -> str:
     return (FOLDER / f"{name}.sql").read_text()
 
 
-def fetch(name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+def fetch(name: str, /, **parameters: Any) -> list[tuple[Any, ...]]:
     """Run `sql/<name>.sql` on the default connection and return its rows.
 
     Values go in as parameters only. Raises what the database raises.

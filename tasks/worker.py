@@ -11,7 +11,15 @@ from multiprocessing.sharedctypes import RawValue
 from time import monotonic, sleep
 from typing import Any
 
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    task_prerun,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
@@ -19,6 +27,7 @@ from tasks.declaring import Actor
 from tasks.keeper import Keeper
 from tasks.outcomes import Outcome
 from tasks.policies import ActorName
+from tasks.presence import Node, Presence
 from tasks.registry import ACTORS
 from tasks.releasing import Released, release
 
@@ -26,6 +35,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 2.0
+LEAVE_SECONDS = 1.0
+PREFORK = "prefork"
 
 
 class Worker:
@@ -37,10 +48,37 @@ class Worker:
         self._stopping = RawValue("b", 0)
         self._is_pool_child = False
         self._unknown: set[ActorName] = set()
+        self._node: Node | None = None
+        self._presence: Presence | None = None
 
     def become_pool_child(self) -> None:
         """Note that this process is a child of a prefork pool, which the pool replaces if it exits."""
         self._is_pool_child = True
+
+    def belong_to(self, node: Node) -> None:
+        """Note the Celery worker that this process, and the children it will fork, belong to."""
+        self._node = node
+
+    def show(self) -> None:
+        """Be seen from now on: the side thread keeps the row of this process. Nothing outside of a Celery worker."""
+        if self._node is not None and self._presence is None:
+            self._presence = Presence(self.name, self._node)
+            self.keeper.show(self._presence)
+
+    def show_where_no_child_does(self) -> None:
+        """Be seen from now on, if tasks run in this process: in a prefork pool they run in its children."""
+        if self._node is not None and self._node.pool != PREFORK:
+            self.show()
+
+    def hear(self) -> None:
+        """Note that a Celery message has arrived in this process."""
+        if self._presence is not None:
+            self._presence.hear()
+
+    def leave(self) -> None:
+        """Be seen no longer, because this process ends; wait for that no longer than a moment."""
+        if self._presence is not None:
+            self.keeper.leave(LEAVE_SECONDS)
 
     def stop(self) -> None:
         """Tell this process and its pool children to begin nothing new."""
@@ -92,9 +130,32 @@ class Worker:
 WORKER = Worker()
 
 
+@celeryd_after_setup.connect
+def _before_the_pool_forks(sender: str, instance: Any, **_: object) -> None:
+    pool = instance.pool_cls.__module__.rpartition(".")[2]
+    WORKER.belong_to(Node(sender, pool, tuple(instance.app.amqp.queues.consume_from)))
+
+
 @worker_process_init.connect
 def _in_pool_child(**_: object) -> None:
     WORKER.become_pool_child()
+    WORKER.show()
+
+
+@worker_ready.connect
+def _in_parent_when_ready(**_: object) -> None:
+    WORKER.show_where_no_child_does()
+
+
+@task_prerun.connect
+def _before_each_message(**_: object) -> None:
+    WORKER.hear()
+
+
+@worker_process_shutdown.connect
+@worker_shutdown.connect
+def _at_the_end(**_: object) -> None:
+    WORKER.leave()
 
 
 @worker_shutting_down.connect

@@ -28,6 +28,7 @@ TABLES = (
     "tasks_dependency",
     "tasks_task",
     "tasks_actorstatus",
+    "tasks_workerprocess",
     "processes_event",
     "processes_tombstone",
     "processes_process",

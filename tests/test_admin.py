@@ -17,6 +17,7 @@ from django.urls import reverse
 from processes import engine_admin
 from recovery.scans import run_scan
 from tasks.actors import abort, delete_process
+from tasks.presence import Node, Presence
 from tasks.queries import note_poll
 from tests.by_hand import finished, started
 from tests.flows.actors import diamond, unaccepted
@@ -41,6 +42,7 @@ def fill() -> None:
     abort(gone)
     delete_process(gone)
     note_poll("flows.diamond#1.0")
+    Presence("box:1", Node("celery@box", "prefork", ("actors",))).renew(0)
     run_scan("due")
 
 
