@@ -80,14 +80,20 @@ def done(actor: Actor[..., Any], limit: int = 100) -> Released:
 
 
 def run_to_standstill() -> None:
-    """Do all that is ready, until nothing is; what is due later stays where it is."""
+    """Do all that is handed out, until nothing is; what is due later stays where it is."""
     register_all_waiting()
     run_scan("due")
-    while names := set(Task.objects.filter(state=TaskState.ENQUEUED).values_list("actor", flat=True)):
-        for name in names:
-            if ACTORS.find(ActorName.parse(name)) is not None:
-                release(executed(claimed(name)))
+    while _work_once():
         run_scan("due")
+
+
+def _work_once() -> bool:
+    names = set(Task.objects.filter(state=TaskState.ENQUEUED).values_list("actor", flat=True))
+    known = [name for name in names if ACTORS.find(ActorName.parse(name)) is not None]
+    batches = [leases for name in known if (leases := claimed(name))]
+    for leases in batches:
+        release(executed(leases))
+    return bool(batches)
 
 
 def finished(actor: Actor[..., Any], *args: object, **options: Any) -> Process:

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from tasks.actors import Failure, Retry, decider, no_wait, worker
+from tasks.actors import Failure, Retry, decider, external, no_wait, worker
 from tasks.actors import sleep as durable_sleep
 from tests.flows.models import Effect
 
@@ -275,3 +275,30 @@ def failing_line(length: int) -> Any:
     for _ in range(length):
         value = add.options(accept_failure=True)(value)
     return value
+
+
+@external
+def signature(number: int) -> bool:
+    return bool(number)
+
+
+@decider
+def signed(number: int) -> Any:
+    return echo(signature(number))
+
+
+@decider
+def wait_a_while(seconds: float) -> Any:
+    return echo.options(after=durable_sleep(timedelta(seconds=seconds)))("waited")
+
+
+@decider
+def timer_and_sum() -> Any:
+    return [total([1, 2]), wait_a_while(3600)]
+
+
+if os.environ.get("FLOWS_NEWER"):
+
+    @worker(name="flows.echo", version="9.9")
+    def newer_echo(value: Any) -> Any:
+        return value
