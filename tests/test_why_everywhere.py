@@ -81,7 +81,8 @@ class Walk:
         kind = self.random.random()
         if kind < 0.15:
             act = self.random.choice([steering.block, steering.unblock])
-            act(self.random.choice([flows.add, flows.echo, flows.total]))
+            named: list[Any] = [flows.add, flows.echo, flows.total]
+            act(self.random.choice(named))
         elif kind < 0.25:
             self.random.choice([steering.pause_everything, steering.resume_everything])()
         elif kind < 0.4:
