@@ -29,6 +29,7 @@ class Batch:
         self._slow: Lease | None = None
         self._lost: dict[UUID, float] = {}
         self._details: dict[UUID, str] = {}
+        self._unsent: set[UUID] = set()
         self._stopping = stopping
         self._renewed_at = monotonic()
         self.heartbeat_seconds = min(lease.heartbeat_seconds for lease in leases)
@@ -80,14 +81,21 @@ class Batch:
             return True
 
     def keep_details(self, task_id: UUID, details: str) -> None:
-        """Note heartbeat details; the next heartbeat writes them."""
+        """Note heartbeat details; the next heartbeat writes them, or the release where that comes first."""
         with self._mutex:
             self._details[task_id] = details
+            self._unsent.add(task_id)
+
+    def details_of(self, task_id: UUID) -> str | None:
+        """The details noted last for a task, sent or not: a heartbeat that is under way may come too late."""
+        with self._mutex:
+            return self._details.get(task_id)
 
     def take_details(self) -> dict[UUID, str]:
         """The details noted since the last call, by task."""
         with self._mutex:
-            details, self._details = self._details, {}
+            details = {task_id: self._details[task_id] for task_id in self._unsent}
+            self._unsent.clear()
             return details
 
     def renewed(self, at: float) -> None:
@@ -98,7 +106,7 @@ class Batch:
     def needs_heartbeat(self, fraction: float) -> bool:
         """Whether this part of the heartbeat interval has passed since the last one, or details wait."""
         with self._mutex:
-            return bool(self._details) or monotonic() - self._renewed_at > self.heartbeat_seconds * fraction
+            return bool(self._unsent) or monotonic() - self._renewed_at > self.heartbeat_seconds * fraction
 
     def lose(self, ids: Iterable[UUID]) -> None:
         """Note that the leases on these tasks are lost: those not started are dropped."""

@@ -40,6 +40,7 @@ class CurrentTask:
     tries: int
     details_text: str | None
     report_details: Callable[[str], None]
+    reported_details: Callable[[], str | None]
     has_lost_its_lease: Callable[[], bool]
 
     @property

@@ -120,6 +120,7 @@ class Drain:
             tries=lease.tries,
             details_text=lease.details,
             report_details=partial(batch.keep_details, lease.task_id),
+            reported_details=partial(batch.details_of, lease.task_id),
             has_lost_its_lease=partial(batch.is_lost, lease.task_id),
         )
         if code.transactional:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -52,7 +53,7 @@ def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled]
     unaccepted = _unaccepted_failure(lease, arguments)
     if unaccepted is not None:
         return failed(lease, Failure("dependency_failed", "an argument is a failure", cause=unaccepted))
-    return attempt(lease, actor, lambda: _call(lease, actor, arguments, current))
+    return with_details(attempt(lease, actor, lambda: _call(lease, actor, arguments, current)), current)
 
 
 def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -> Outcome:
@@ -64,6 +65,12 @@ def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -
     # SystemExit, KeyboardInterrupt and the like out of user code end this attempt, not the worker.
     except BaseException as error:  # noqa: BLE001
         return after_failure(lease, actor, error)
+
+
+def with_details(outcome: Outcome, current: CurrentTask) -> Outcome:
+    """The outcome of an attempt with the heartbeat details that it reported, for the next one."""
+    details = current.reported_details()
+    return outcome if details is None else replace(outcome, details=details)
 
 
 def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: CurrentTask) -> Outcome:

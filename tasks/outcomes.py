@@ -45,6 +45,7 @@ class Outcome:
     delay_reason: str | None = None
     tries: int = 0
     alone: bool = False
+    details: str | None = None
     calls: tuple[Call, ...] = ()
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from tasks.context import CurrentTask
 from tasks.declaring import Actor
-from tasks.execution import after_failure, execute
+from tasks.execution import after_failure, execute, with_details
 from tasks.outcomes import Answer, Lease, Outcome
 from tasks.promises import Settled
 from tasks.releasing import Released, release, release_within
@@ -53,4 +53,4 @@ def execute_transactionally(
         return release([outcome])
     # The COMMIT itself may fail, with a constraint of the user's that was deferred to it.
     except Exception as error:  # noqa: BLE001
-        return release([after_failure(lease, actor, error)])
+        return release([with_details(after_failure(lease, actor, error), current)])

@@ -70,6 +70,7 @@ def write_outcomes(outcomes: Sequence[Outcome]) -> dict[UUID, str]:
             "delay_reason": outcome.delay_reason,
             "tries": outcome.tries,
             "alone": outcome.alone,
+            "details": outcome.details,
         }
         for outcome in outcomes
     ]

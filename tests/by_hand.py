@@ -70,6 +70,7 @@ def current(lease: Lease) -> CurrentTask:
         tries=lease.tries,
         details_text=lease.details,
         report_details=lambda text: None,
+        reported_details=lambda: None,
         has_lost_its_lease=lambda: False,
     )
 

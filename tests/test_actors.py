@@ -193,6 +193,7 @@ def test_a_running_actor_knows_its_task_and_keeps_details_for_the_next_attempt()
         tries=1,
         details_text='{"$":"tuple","v":[1]}',
         report_details=kept.append,
+        reported_details=lambda: kept[-1],
         has_lost_its_lease=lambda: True,
     )
     with running(task):

@@ -5,7 +5,8 @@ WITH outcome AS MATERIALIZED (
     SELECT *
     FROM json_to_recordset(%(outcomes)s::json) AS outcome (
         id uuid, attempt integer, state text, result text, failure text, value_from uuid,
-        delay float8, delay_reason text, tries integer, alone boolean
+        delay float8, delay_reason text, tries integer, alone boolean,
+        details text
     )
 ),
 moment AS MATERIALIZED (
@@ -23,6 +24,7 @@ SET state = CASE
     delay_reason = outcome.delay_reason,
     tries = task.tries + outcome.tries,
     alone = outcome.alone OR (task.alone AND outcome.state = 'ENQUEUED'),
+    details = coalesce(outcome.details, task.details),
     released_attempt = outcome.attempt,
     ended_at = CASE WHEN outcome.state IN ('COMPLETED', 'FAILED') THEN moment.now END,
     poll_ends_at = NULL,
