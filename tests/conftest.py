@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,11 @@ def servers(folder: Path) -> Iterator[Servers]:
 @pytest.fixture
 def environ() -> dict[str, str]:
     """The environment of worker processes that serve the tests' database and broker."""
+    return environ_of_workers()
+
+
+def environ_of_workers() -> dict[str, str]:
+    """As the fixture `environ`, once the test database is there."""
     database = connections["default"].settings_dict
     host, port = database["HOST"], database["PORT"]
     query = "&".join(
@@ -139,6 +145,13 @@ def launch(folder: Path, environ: dict[str, str]) -> Iterator[Launch]:
 
     `env` adds environment variables; everything else goes to `orchestrator.local.django_programs.worker`.
     """
+    with launching(folder, environ) as start:
+        yield start
+
+
+@contextmanager
+def launching(folder: Path, environ: dict[str, str]) -> Iterator[Launch]:
+    """As the fixture `launch`, for as long as one likes."""
     ownership = Ownership(folder / "programs")
     programs: list[Program] = []
 
@@ -154,11 +167,13 @@ def launch(folder: Path, environ: dict[str, str]) -> Iterator[Launch]:
         programs.append(program)
         return program
 
-    yield start
-    for program in programs:
-        if program.is_running():
-            program.kill()
-    ownership.close()
+    try:
+        yield start
+    finally:
+        for program in programs:
+            if program.is_running():
+                program.kill()
+        ownership.close()
 
 
 @pytest.fixture
