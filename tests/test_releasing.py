@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event as Signal
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -17,6 +19,7 @@ from tasks.models import Task
 from tasks.outcomes import Answer, completed, snoozed
 from tasks.registration import register_all_waiting
 from tasks.releasing import release, release_within
+from tasks.statements import records, statement
 from tasks.states import OPEN_STATES, TaskState
 from tasks.transitions import lock_processes
 from tests.by_hand import (
@@ -90,6 +93,26 @@ def run_to_standstill_checking() -> None:
         for name in names:
             release(executed(claimed(name, 2)))
             assert_counters_equal_what_they_count()
+
+
+def test_counting_the_open_tasks_of_a_process_that_goes_on_reads_no_task() -> None:
+    process = registered(fan, 20)
+    done(fan)
+    with transaction.atomic(), connection.cursor() as cursor:
+        changes = records([{"process_id": process.id, "open_tasks": 1}])
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement('account')}", {"changes": changes})
+        [[[explained]]] = cursor.fetchall()
+    nodes = list(nodes_of(explained["Plan"]))
+    loops = {node["Alias"]: node["Actual Loops"] for node in nodes if node.get("Relation Name") == "tasks_task"}
+    assert loops == {"task": 0, "origin": 0}
+    process.refresh_from_db()
+    assert process.open_tasks == 23
+
+
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes_of(below)
 
 
 def test_values_are_carried_along_a_thousand_deciders_without_a_copy() -> None:
