@@ -38,6 +38,12 @@ TABLES = (
     "orders_booking",
     "orders_invoice",
     "orders_product",
+    "patterns_booking",
+    "patterns_partner",
+    "patterns_contact",
+    "patterns_report",
+    "patterns_letter",
+    "patterns_invoice",
 )
 MANY_BYTES = 2**20
 
