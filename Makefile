@@ -8,13 +8,16 @@ RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo test up check format clean bench-chain bench-faults lock
+.PHONY: help demo examples test up check format clean bench-chain bench-faults lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: $(VENV)/ready ## Fulfil 495 real orders on real workers, killing some of what runs
 	@ORCHESTRATOR_APPS=examples.orders ORCHESTRATOR_LOG_LEVEL=WARNING $(LOCAL) run --name demo --migrate -- $(RUN) manage.py fulfil_orders
+
+examples: $(VENV)/ready ## Run the five patterns of docs/failures.md on real workers
+	@ORCHESTRATOR_APPS=examples.patterns ORCHESTRATOR_LOG_LEVEL=WARNING $(LOCAL) run --name examples --migrate -- $(RUN) manage.py run_patterns
 
 test: $(VENV)/ready ## Run the whole test suite
 	@$(LOCAL) run --name test --unshared -- $(RUN) -m pytest $(PYTEST_ARGS)

@@ -8,13 +8,17 @@ import pytest
 
 from examples.patterns import approvals, contacts, newsletters, reports, trips
 from examples.patterns.models import Booking, Contact, Invoice, Letter, Partner, Report
+from examples.patterns.verifying import findings
 from processes.failures import Failure
 from processes.models import Event, Process
 from processes.states import ProcessState
 from recovery.scans import run_scan
+from tasks.actors import complete_task, fail_task
+from tasks.errors import AlreadySettled
 from tasks.models import DelayReason, Task
 from tasks.states import TaskState
 from tests.by_hand import done, finished, registered, run_to_standstill, task_of
+from tests.conftest import Launch
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -109,7 +113,8 @@ def test_a_compensation_that_fails_for_good_makes_the_process_stand_still(partne
         let_delays_end()
     process.refresh_from_db()
     assert process.state == ProcessState.FAILED
-    failed = Task.objects.get(id=process.failed_task_id)
+    failed = Task.objects.get(process=process, state=TaskState.FAILED, failure_accepted=False)
+    assert process.failed_task_id == failed.id
     assert (failed.actor, failed.tries) == (str(trips.cancel.actor_name), trips.PATIENT.max_attempts)
     assert (booked("Oslo"), cancelled_in_order("Oslo")) == (["Flights", "Hotels"], [])
 
@@ -209,3 +214,52 @@ def test_an_approval_that_never_comes_is_an_accepted_failure_at_its_deadline(inv
     asked.refresh_from_db()
     assert (asked.state, asked.failure_accepted) == (TaskState.FAILED, True)
     assert Failure.from_text(asked.failure or "").type == "timeout"
+
+
+@pytest.mark.parametrize(("answer", "state"), [(True, Invoice.State.PAID), (False, Invoice.State.REFUSED)])
+def test_an_answer_from_outside_pays_or_refuses_and_nobody_is_reminded(
+    invoice: Invoice, answer: bool, state: Invoice.State
+) -> None:
+    process = finished(approvals.pay_invoice, "R-1")
+    event = complete_task(task_of(process, approvals.approve), answer, by="ada")
+    assert (event.kind, event.by) == ("external_task_completed", "ada")
+    run_to_standstill()
+    assert told(invoice) == (state, 0)
+    process.refresh_from_db()
+    assert process.state == ProcessState.RUNNING
+    let_delays_end()
+    assert ended(process) == state
+    assert told(invoice) == (state, 0)
+
+
+def test_somebody_who_cannot_answer_fails_the_question_and_that_is_accepted_too(invoice: Invoice) -> None:
+    process = finished(approvals.pay_invoice, "R-1")
+    let_delays_end()
+    fail_task(task_of(process, approvals.approve), "the project was closed", by="ada")
+    run_to_standstill()
+    assert ended(process) == Invoice.State.OVERDUE
+    assert told(invoice) == (Invoice.State.OVERDUE, 1)
+
+
+def test_an_answer_after_the_deadline_is_refused_and_changes_nothing(invoice: Invoice) -> None:
+    process = finished(approvals.pay_invoice, "R-1")
+    asked = task_of(process, approvals.approve)
+    let_delays_end()
+    let_the_deadline_pass(asked)
+    with pytest.raises(AlreadySettled):
+        complete_task(asked, True, by="ada")
+    assert told(invoice) == (Invoice.State.OVERDUE, 1)
+    assert not Event.objects.filter(kind="external_task_completed").exists()
+
+
+# --- All five on real workers --------------------------------------------------------------------------------------
+
+
+def test_all_five_come_out_right_on_real_workers(rows: None, launch: Launch) -> None:
+    launch("beat")
+    launch(concurrency=2)
+    names = []
+    for name, found in findings():
+        names.append(name)
+        assert [each for each in found if not each.is_right] == []
+    assert names == ["compensation", "loop", "polling", "fan-out", "approval"]

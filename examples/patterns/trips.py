@@ -9,8 +9,6 @@ from django.db.models.functions import Now
 from examples.patterns.models import Booking, Partner
 from tasks.actors import Failure, Retry, decider, worker
 
-PATIENT = Retry(max_attempts=20, initial=timedelta(milliseconds=500))
-
 
 class SoldOut(Exception):
     """The partner has nothing left."""
@@ -18,6 +16,9 @@ class SoldOut(Exception):
 
 class NoAnswer(Exception):
     """The partner does not answer."""
+
+
+PATIENT = Retry(max_attempts=10, initial=timedelta(milliseconds=500), give_up_on=(SoldOut,))
 
 
 @decider
@@ -40,7 +41,7 @@ def go_on(trip: str, partners: list[str], step: int, outcome: str | Failure) -> 
     return tell.options(after=undone)(f"cancelled: {outcome.message}")
 
 
-@worker(retry=Retry(give_up_on=(SoldOut,)))
+@worker(retry=PATIENT)
 def book(trip: str, partner: str) -> str:
     """Book once, however often this runs. Raises SoldOut and NoAnswer."""
     if ask(partner).is_sold_out:
