@@ -12,6 +12,7 @@ from orchestrator.settings import BASE_DIR
 DOCUMENTS = sorted([*BASE_DIR.glob("*.md"), *(BASE_DIR / "docs").rglob("*.md")])
 READ = re.compile(r'env\.(?!refuse_unknown)\w+\(\s*"(\w+)"(?:, ([^,()]+))?')
 ROW = re.compile(r"^\| `([A-Z_]+)` \| [^|]+ \| ([^|]+) \|", re.MULTILINE)
+FAILURES = (BASE_DIR / "docs" / "failures.md").read_text()
 NO_DEFAULT = ("required", "none")
 
 
@@ -44,6 +45,24 @@ def test_the_walks_name_files_and_functions_that_exist() -> None:
         text = path.read_text()
         for function in re.findall(r"`([\w.]+)`", functions):
             assert f"def {function.rpartition('.')[2]}(" in text, (file, function)
+
+
+def test_every_meaning_of_failure_has_a_picture_and_is_a_test() -> None:
+    meanings = FAILURES.partition("## What a failure means")[2].partition("\n## ")[0].split("\n### ")[1:]
+    assert len(meanings) == 17
+    tests = (BASE_DIR / "tests" / "test_meanings.py").read_text()
+    for meaning in meanings:
+        heading = meaning.partition("\n")[0]
+        assert "```mermaid\n" in meaning, heading
+        assert f"\ndef test_{heading.lower().replace(',', '').replace(' ', '_')}" in tests, heading
+
+
+def test_the_patterns_of_the_failures_are_quoted_from_their_files() -> None:
+    quoted = re.findall(r"\[`(examples/patterns/\w+\.py)`\]\S+\n\n```python\n(.*?)\n```", FAILURES, re.DOTALL)
+    assert len(quoted) == FAILURES.count("```python") == 6
+    for file, code in quoted:
+        source = (BASE_DIR / file).read_text()
+        assert [part for part in code.split("\n\n\n") if f"\n{part}\n" not in source] == []
 
 
 def _number(default: str) -> int:
