@@ -112,12 +112,14 @@ def steer_task(
 def steer_many(steering: Steering, processes: QuerySet[Process], order: Order, *, rehearse: bool = False) -> Steered:
     """Steer all processes of a query, each with an audit record of its own; a refusal holds nobody up.
 
+    One that the query no longer names when its lock is had is left alone.
     Works in batches of 100 in the order of their ids, each a transaction (a savepoint inside a caller's): what is
     done stays done where a later batch raises what the database raises. With `rehearse` nothing is locked or changed.
     """
     total = Steered()
     for ids in _in_batches(processes):
-        total.merge(_rehearse(steering, ids) if rehearse else _steer_batch(steering, ids, order))
+        named = processes.filter(id__in=ids)
+        total.merge(_rehearse(steering, named, order) if rehearse else _steer_batch(steering, ids, named, order))
     return total
 
 
@@ -129,11 +131,12 @@ def _in_batches(processes: QuerySet[Process]) -> Iterator[list[UUID]]:
         last = batch[-1]
 
 
-def _rehearse(steering: Steering, ids: Sequence[UUID]) -> Steered:
+def _rehearse(steering: Steering, named: QuerySet[Process], order: Order) -> Steered:
     steered = Steered()
-    for process in Process.objects.filter(id__in=ids):
+    for process in named.order_by("id"):
         try:
-            steering.check(process)
+            if _act(steering, process, order).answered() is None:
+                steering.check(process)
         except Refused as refusal:
             steered.refuse(process.id, refusal)
         else:
@@ -141,14 +144,15 @@ def _rehearse(steering: Steering, ids: Sequence[UUID]) -> Steered:
     return steered
 
 
-def _steer_batch(steering: Steering, ids: Sequence[UUID], order: Order) -> Steered:
+def _steer_batch(steering: Steering, ids: Sequence[UUID], named: QuerySet[Process], order: Order) -> Steered:
     def transact() -> Steered:
         steered = Steered()
         events: list[Event] = []
         changes = Changes()
         lock_processes(ids)
-        for process in Process.objects.filter(id__in=ids).order_by("id"):
-            act = Act(kind=steering.kind, order=order.within(process.id), process_id=process.id)
+        # Asked again under the locks: what the query named a moment ago may have been steered elsewhere meanwhile.
+        for process in named.order_by("id"):
+            act = _act(steering, process, order)
             try:
                 if act.answered() is None:
                     events.append(act.to_event(_steer(steering, process, changes)))
@@ -160,6 +164,10 @@ def _steer_batch(steering: Steering, ids: Sequence[UUID], order: Order) -> Steer
         return steered
 
     return repeated_or_within(transact)
+
+
+def _act(steering: Steering, process: Process, order: Order) -> Act:
+    return Act(kind=steering.kind, order=order.within(process.id), process_id=process.id)
 
 
 def _steer(steering: Steering, process: Process, changes: Changes) -> Mapping[str, object]:
