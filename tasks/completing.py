@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from processes.errors import AlreadyEnded, NotStorable
 from processes.failures import Failure
 from processes.models import Event, Process
+from processes.values import canonical
 from tasks.acts import Order
 from tasks.arguments import encode_result
 from tasks.errors import AlreadySettled, NotExternal, NotReady
@@ -110,6 +111,15 @@ def _write(task: Task, columns: Mapping[str, Any], changes: Changes) -> None:
 
 def _same_answer(event_kind: str, task_id: UUID | str, columns: Mapping[str, Any]) -> Event | None:
     """The record of the same outcome, delivered before; None where the task has another one."""
-    if not Task.objects.filter(id=task_id, **columns).exists():
+    task = Task.objects.filter(id=task_id, state=columns["state"]).first()
+    [(column, text)] = [each for each in columns.items() if each[0] != "state"]
+    if task is None or _compared(column, getattr(task, column)) != _compared(column, text):
         return None
     return Event.objects.filter(kind=event_kind, task_id=task_id).order_by("-id").first()
+
+
+def _compared(column: str, text: str) -> str:
+    """The same for outcomes that differ in the order of keys only. A failure is no value: its detail is plain JSON."""
+    if column == "result":
+        return canonical(text)
+    return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()

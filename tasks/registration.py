@@ -128,7 +128,7 @@ def enqueue_and_mark_running(ids: Sequence[UUID]) -> tuple[list[UUID], Counter[s
     on where the last one stopped.
     """
     rows = fetch("enqueue_roots", ids=list(ids))
-    return [row[0] for row in rows], Counter(actor for _, actor, state in rows if state == "ENQUEUED")
+    return [row[0] for row in rows], Counter(actor for _, actor, state in rows if state == "ENQUEUED" and actor)
 
 
 def _register_alone(process_id: UUID) -> Registered:

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from processes.errors import AlreadyRestarted, BeingDeleted, Refused
-from processes.failures import Failure
 from processes.models import Event, Process, new_id
 from processes.states import ProcessState
 from processes.transitions import give_up_identity
@@ -16,7 +15,7 @@ from tasks import bell
 from tasks.aborting import check_not_ended, end_as_aborted
 from tasks.acts import Order
 from tasks.errors import DependencyFailed, FailureWasAccepted, NotFailed, NothingFailed
-from tasks.models import Task
+from tasks.models import Kind, Task
 from tasks.statements import fetch, records
 from tasks.states import TaskState
 from tasks.steering import Steering, steer, steer_task
@@ -64,7 +63,7 @@ def _check_restartable(task: Task) -> None:
         raise NotFailed(task.id, task.state)
     if task.failure_accepted:
         raise FailureWasAccepted(task.id)
-    if Failure.from_text(task.failure or "").type == "dependency_failed":
+    if task.failed_input is not None and task.kind != Kind.DECIDER and not task.accepts_failures:
         raise DependencyFailed(task.id)
 
 

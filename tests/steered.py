@@ -129,3 +129,14 @@ def bounded_approval(what: str, accepting: bool) -> Any:
 @decider
 def bounded(value: int) -> Any:
     return add.options(enqueue_to_end=timedelta(hours=1))(value)
+
+
+@decider
+def beside_failing(enqueue_to_end_minutes: int) -> Any:
+    budget = timedelta(minutes=enqueue_to_end_minutes) if enqueue_to_end_minutes else None
+    return [fail("no"), add.options(enqueue_to_end=budget)(1)]
+
+
+@decider
+def bounded_later(value: int) -> Any:
+    return add.options(start_in=timedelta(hours=1), enqueue_to_end=timedelta(hours=1))(value)

@@ -27,4 +27,4 @@ SET state = ready.state,
     END
 FROM ready, moment
 WHERE task.id = ready.id AND task.state = 'WAITING'
-RETURNING task.id, task.actor, task.state
+RETURNING task.id, CASE WHEN task.kind <> 'external' THEN task.actor END, task.state
