@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "processes",
     "tasks",
     "recovery",
+    "orchestrator.console",
     *env.apps("ORCHESTRATOR_APPS"),
 ]
 MIDDLEWARE = [

@@ -1,22 +1,11 @@
-"""Plain admin pages of process rows."""
+"""Plain admin pages of rows beside processes; the page of a process itself stands in `orchestrator.console`."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from processes.engine_admin import EngineOwned
-from processes.models import Event, Process, Tombstone
-
-
-@admin.register(Process)
-class ProcessAdmin(EngineOwned):
-    """Processes, newest first; searched by their ids, exactly."""
-
-    list_display = ("id", "custom_id", "actor", "state", "open_tasks", "created_at", "ended_at")
-    list_filter = ("state",)
-    search_fields = ("=id", "=custom_id")
-    search_help_text = "Exact id or custom id"
-    ordering = ("-id",)
+from processes.models import Event, Tombstone
 
 
 @admin.register(Event)

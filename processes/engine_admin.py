@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -35,8 +37,22 @@ class EngineOwned(AnyModelAdmin):
     """A page of rows that only the engine writes: people look and search."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
     list_per_page = 50
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search fields written `=field` as they stand, by their indexes; Django's own search would ignore case."""
+        names = [name.removeprefix("=") for name in self.search_fields if name.startswith("=")]
+        if not (names and search_term):
+            return super().get_search_results(request, queryset, search_term)
+        wanted = Q()
+        for name in names:
+            with suppress(ValidationError):
+                wanted |= Q(**{name: cast("Field[Any, Any]", self.opts.get_field(name)).to_python(search_term.strip())})
+        return (queryset.filter(wanted) if wanted else queryset.none()), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds such rows by hand."""

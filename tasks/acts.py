@@ -32,7 +32,7 @@ class Order:
         if self.by is None or self.reason is None or self.request_id == "":
             raise InvalidOrder
 
-    def within(self, target: UUID) -> Order:
+    def within(self, target: UUID | str) -> Order:
         """The order for one of many targets: it has a request id of its own."""
         request_id = f"{self.request_id}:{target}" if self.request_id is not None else None
         return Order(by=self.by, reason=self.reason, request_id=request_id)

@@ -7,7 +7,7 @@ everything is paused the start-to-end time of processes stands as well. Leases g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F
@@ -61,15 +61,31 @@ def resume_everything(*, by: str = "", reason: str = "", request_id: str | None 
     return _unblock(EVERYTHING, "everything_resumed", order, lambda: unpolled_actors(timedelta(0)))
 
 
+def status_of(name: str) -> ActorStatus:
+    """What is known of an actor, or of `EVERYTHING`; a row not yet written where nothing is."""
+    return ActorStatus.objects.filter(name=name).first() or ActorStatus(name=name)
+
+
+def check_not_blocked(status: ActorStatus) -> None:
+    """Raise AlreadyBlocked for an actor that is blocked."""
+    if status.blocked_at is not None:
+        raise AlreadyBlocked(status.name, f"since {status.blocked_at}")
+
+
+def blocked_since(status: ActorStatus) -> datetime:
+    """Since when an actor is blocked. Raises NotBlocked."""
+    if status.blocked_at is None:
+        raise NotBlocked(status.name)
+    return status.blocked_at
+
+
 def _name(actor: Named) -> str:
     return str(ActorName.parse(actor)) if isinstance(actor, str) else str(actor.actor_name)
 
 
 def _block(name: str, kind: str, order: Order) -> Event:
     def do() -> Mapping[str, object]:
-        status = _locked(name)
-        if status.blocked_at is not None:
-            raise AlreadyBlocked(name, f"since {status.blocked_at}")
+        check_not_blocked(_locked(name))
         clock = Now() if name == EVERYTHING else InstallationClock(Now())
         ActorStatus.objects.filter(name=name, blocked_at__isnull=True).update(blocked_at=Now(), clock_stopped_at=clock)
         return {}
@@ -79,15 +95,13 @@ def _block(name: str, kind: str, order: Order) -> Event:
 
 def _unblock(name: str, kind: str, order: Order, ready: Callable[[], Iterable[str]]) -> Event:
     def do() -> Mapping[str, object]:
-        status = _locked(name)
-        if status.blocked_at is None:
-            raise NotBlocked(name)
+        since = blocked_since(_locked(name))
         clock = Now() if name == EVERYTHING else InstallationClock(Now())
         ActorStatus.objects.filter(name=name, blocked_at__isnull=False).update(
             blocked_at=None, clock_stopped_at=None, blocked_for=F("blocked_for") + (clock - F("clock_stopped_at"))
         )
         bell.ring(ready())
-        return {"blocked_at": status.blocked_at.isoformat()}
+        return {"blocked_at": since.isoformat()}
 
     return perform(Act(kind=kind, order=order, actor=name), do)
 

@@ -12,10 +12,11 @@ from uuid import UUID
 import orjson
 from django.db.models.functions import Now
 
-from processes.errors import AlreadyEnded, NotStorable
+from processes.errors import NotStorable
 from processes.failures import Failure
 from processes.models import Event, Process
 from processes.values import canonical
+from tasks.aborting import check_not_ended
 from tasks.acts import Order
 from tasks.arguments import encode_result
 from tasks.errors import AlreadySettled, NotExternal, NotReady
@@ -60,6 +61,17 @@ def fail_task(
     return _settle(FAILED, task, Order(by=by, reason=reason, request_id=request_id), columns)
 
 
+def check_ready(task: Task) -> None:
+    """Raise what refuses an outcome from outside: NotExternal, AlreadySettled, AlreadyEnded, NotReady."""
+    if task.kind != Kind.EXTERNAL:
+        raise NotExternal(task.id, task.kind)
+    if task.state in (TaskState.COMPLETED, TaskState.FAILED):
+        raise AlreadySettled(task.id, task.state)
+    check_not_ended(task.process)
+    if task.state not in (TaskState.ENQUEUED, TaskState.HELD):
+        raise NotReady(task.id, task.state)
+
+
 def _failure(kind: str, message: str, detail: Any) -> Failure:
     for name, text in (("kind", kind), ("message", message)):
         if not isinstance(text, str) or "\0" in text:
@@ -76,7 +88,7 @@ def _failure(kind: str, message: str, detail: Any) -> Failure:
 
 def _settle(event_kind: str, task: Task | UUID, order: Order, columns: Mapping[str, Any]) -> Event:
     def do(process: Process, current: Task, changes: Changes) -> Mapping[str, object]:
-        _check_ready(process, current)
+        check_ready(current)
         _write(current, columns, changes)
         return {"actor": current.actor, "state_before": current.state}
 
@@ -87,17 +99,6 @@ def _settle(event_kind: str, task: Task | UUID, order: Order, columns: Mapping[s
         if first is None:
             raise
         return first
-
-
-def _check_ready(process: Process, task: Task) -> None:
-    if task.kind != Kind.EXTERNAL:
-        raise NotExternal(task.id, task.kind)
-    if task.state in (TaskState.COMPLETED, TaskState.FAILED):
-        raise AlreadySettled(task.id, task.state)
-    if process.is_final:
-        raise AlreadyEnded(process.id, process.state)
-    if task.state not in (TaskState.ENQUEUED, TaskState.HELD):
-        raise NotReady(task.id, task.state)
 
 
 def _write(task: Task, columns: Mapping[str, Any], changes: Changes) -> None:

@@ -52,9 +52,14 @@ def restart_process(process: Process | UUID, *, by: str = "", reason: str = "", 
     return steer(RESTART, process, Order(by=by, reason=reason, request_id=request_id))
 
 
-def _restart_task(process: Process, task: Task, changes: Changes) -> Mapping[str, object]:
-    check_not_ended(process)
+def check_task(task: Task) -> None:
+    """Raise what refuses the restart of a task: AlreadyEnded, NotFailed, FailureWasAccepted, DependencyFailed."""
+    check_not_ended(task.process)
     _check_restartable(task)
+
+
+def _restart_task(process: Process, task: Task, changes: Changes) -> Mapping[str, object]:
+    check_task(task)
     return {"state_before": process.state, "state": _restart_tasks(process, [task.id], changes)}
 
 

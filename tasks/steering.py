@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -19,6 +20,7 @@ from tasks.models import Task
 from tasks.transactions import repeated_or_within
 from tasks.transitions import Changes, lock_processes
 
+Subject = TypeVar("Subject", bound=UUID | str)
 BATCH = 100
 EXAMPLES = 5
 
@@ -40,19 +42,19 @@ class Steering:
 class Steered:
     """What became of many: how many were (in a rehearsal: would be) steered, how many are refused, and why.
 
-    `refused` counts by the code of the refusal; `examples` names some processes for each.
+    `refused` counts by the code of the refusal; `examples` names some processes (tasks, actors) for each.
     """
 
     done: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[UUID]] = field(default_factory=dict)
+    examples: dict[str, list[UUID | str]] = field(default_factory=dict)
 
-    def refuse(self, process_id: UUID, refusal: Refused) -> None:
+    def refuse(self, subject: UUID | str, refusal: Refused) -> None:
         """Count a refusal."""
         self.refused[refusal.code] += 1
         examples = self.examples.setdefault(refusal.code, [])
         if len(examples) < EXAMPLES:
-            examples.append(process_id)
+            examples.append(subject)
 
     def merge(self, other: Steered) -> None:
         """Add what became of another batch."""
@@ -123,6 +125,19 @@ def steer_many(steering: Steering, processes: QuerySet[Process], order: Order, *
     return total
 
 
+def steer_each(subjects: Iterable[Subject], act: Callable[[Subject], object]) -> Steered:
+    """Act on each subject for itself (or only check it); what raises Refused is counted and holds nobody up."""
+    steered = Steered()
+    for subject in subjects:
+        try:
+            act(subject)
+        except Refused as refusal:
+            steered.refuse(subject, refusal)
+        else:
+            steered.done += 1
+    return steered
+
+
 def _in_batches(processes: QuerySet[Process]) -> Iterator[list[UUID]]:
     ids = processes.order_by("id").values_list("id", flat=True)
     last = UUID(int=0)
@@ -132,16 +147,13 @@ def _in_batches(processes: QuerySet[Process]) -> Iterator[list[UUID]]:
 
 
 def _rehearse(steering: Steering, named: QuerySet[Process], order: Order) -> Steered:
-    steered = Steered()
-    for process in named.order_by("id"):
-        try:
-            if _act(steering, process, order).answered() is None:
-                steering.check(process)
-        except Refused as refusal:
-            steered.refuse(process.id, refusal)
-        else:
-            steered.done += 1
-    return steered
+    found = {process.id: process for process in named.order_by("id")}
+
+    def check(process_id: UUID) -> None:
+        if _act(steering, found[process_id], order).answered() is None:
+            steering.check(found[process_id])
+
+    return steer_each(found, check)
 
 
 def _steer_batch(steering: Steering, ids: Sequence[UUID], named: QuerySet[Process], order: Order) -> Steered:

@@ -302,3 +302,14 @@ if os.environ.get("FLOWS_NEWER"):
     @worker(name="flows.echo", version="9.9")
     def newer_echo(value: Any) -> Any:
         return value
+
+
+@external
+def approval(question: str) -> str:
+    """Answered by a person."""
+    raise NotImplementedError
+
+
+@decider
+def approved(question: str) -> Any:
+    return echo(approval(question))

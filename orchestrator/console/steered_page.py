@@ -1,0 +1,60 @@
+"""What the pages of rows that people steer have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from orchestrator.console import showing
+from orchestrator.console.confirming import BACK_TO_ROW
+from processes.engine_admin import EngineOwned
+
+SHOWN_ROWS = 100
+LARGE_FIELDS = ("arguments", "result", "failure")
+Shown = SafeString | str
+
+
+class SteeredPage(EngineOwned):
+    """Pages of rows that people steer: their own page has a button for every act."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows, their values read only where one is shown."""
+        return super().get_queryset(request).defer(*LARGE_FIELDS)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page of one row, with what stands around it."""
+        row = self.get_object(request, object_id)
+        context = {
+            "acts": self.get_action_choices(request, []),
+            "checkbox": ACTION_CHECKBOX_NAME,
+            "back_to_row": BACK_TO_ROW,
+            **(self.around(row) if row is not None else {}),
+            **(extra_context or {}),
+        }
+        return super().change_view(request, object_id, form_url, context)
+
+    def around(self, row: Any) -> dict[str, Any]:
+        """What the page shows beside the row itself."""
+        raise NotImplementedError
+
+    @admin.display(description="Arguments")
+    def shown_arguments(self, row: Any) -> Shown:
+        """The arguments, decoded."""
+        return showing.value(row.arguments)
+
+    @admin.display(description="Result")
+    def shown_result(self, row: Any) -> Shown:
+        """The result, decoded."""
+        return showing.value(row.result)
+
+    @admin.display(description="Failure")
+    def shown_failure(self, row: Any) -> Shown:
+        """The failure, with what it comes from."""
+        return showing.failure(row.failure)
