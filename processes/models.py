@@ -150,6 +150,11 @@ class Process(models.Model):
                 name="process_being_deleted",
                 condition=models.Q(deletion_began_at__isnull=False),
             ),
+            models.Index(
+                fields=["restarted_as"],
+                name="process_predecessor",
+                condition=models.Q(restarted_as__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

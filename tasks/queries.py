@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tasks.errors import NoSuchTask
+from tasks.models import Task
 from tasks.statements import fetch
 
 
@@ -39,3 +41,11 @@ def depths() -> list[tuple[str, int, datetime]]:
 def note_poll(actor: str) -> None:
     """Note that a worker is polling for `actor`; at most every other second per actor it is written."""
     fetch("note_poll", actor=actor)
+
+
+def task_in_process(task_id: UUID) -> Task:
+    """A task, its process read with it. Raises NoSuchTask."""
+    task = Task.objects.select_related("process").filter(id=task_id).first()
+    if task is None:
+        raise NoSuchTask(task_id)
+    return task

@@ -17,6 +17,7 @@ from tasks import bell
 from tasks.acts import Act, Order, perform
 from tasks.errors import NoSuchTask
 from tasks.models import Task
+from tasks.queries import task_in_process
 from tasks.transactions import repeated_or_within
 from tasks.transitions import Changes, lock_processes
 
@@ -42,16 +43,19 @@ class Steering:
 class Steered:
     """What became of many: how many were (in a rehearsal: would be) steered, how many are refused, and why.
 
-    `refused` counts by the code of the refusal; `examples` names some processes (tasks, actors) for each.
+    `refused` counts by the code of the refusal; `sentences` says what each code means, `examples` names some processes
+    (tasks, actors) for it.
     """
 
     done: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    sentences: dict[str, str] = field(default_factory=dict)
     examples: dict[str, list[UUID | str]] = field(default_factory=dict)
 
     def refuse(self, subject: UUID | str, refusal: Refused) -> None:
         """Count a refusal."""
         self.refused[refusal.code] += 1
+        self.sentences[refusal.code] = type(refusal).__doc__ or ""
         examples = self.examples.setdefault(refusal.code, [])
         if len(examples) < EXAMPLES:
             examples.append(subject)
@@ -60,6 +64,7 @@ class Steered:
         """Add what became of another batch."""
         self.done += other.done
         self.refused += other.refused
+        self.sentences |= other.sentences
         for code, examples in other.examples.items():
             self.examples[code] = (self.examples.get(code, []) + examples)[:EXAMPLES]
 
@@ -100,9 +105,7 @@ def steer_task(
 
     def act() -> Mapping[str, object]:
         lock_processes([found.process_id])
-        current = Task.objects.select_related("process").filter(id=task_id).first()
-        if current is None:
-            raise NoSuchTask(task_id)
+        current = task_in_process(task_id)
         changes = Changes()
         changed = do(current.process, current, changes)
         bell.ring(changes.fed)

@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from processes.engine_admin import COUNTED_ROWS, EngineOwned
-from processes.errors import Refused, ValueRefused
+from processes.errors import ValueRefused
 from tasks.acts import REASON_LIMIT, Order
 from tasks.arguments import encode_result
 from tasks.steering import Steered
@@ -165,13 +165,6 @@ def _list_address(page: EngineOwned, request: HttpRequest) -> str:
 
 def _reasons(page: EngineOwned, would: Steered) -> Iterator[tuple[int, str, str, list[tuple[object, str]]]]:
     """For each refusal: how many, its code, its sentence, and examples with their addresses."""
-    sentences = {kind.code: kind.__doc__ for kind in _kinds(Refused)}
     for code, count in sorted(would.refused.items()):
         examples: list[tuple[object, str]] = [(example, _address(page, example)) for example in would.examples[code]]
-        yield count, code, sentences[code] or "", examples
-
-
-def _kinds(kind: type[Refused]) -> Iterator[type[Refused]]:
-    for each in kind.__subclasses__():
-        yield each
-        yield from _kinds(each)
+        yield count, code, would.sentences[code], examples
