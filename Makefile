@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test up check format clean bench-chain bench-faults lock
+.PHONY: help demo examples test soak up check format clean bench-chain bench-faults lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -21,6 +21,9 @@ examples: $(VENV)/ready ## Run the five patterns of docs/failures.md on real wor
 
 test: $(VENV)/ready ## Run the whole test suite
 	@$(LOCAL) run --name test --unshared -- $(RUN) -m pytest $(PYTEST_ARGS)
+
+soak: $(VENV)/ready ## Steer and kill at random for MINUTES (10), then check that all is accounted for
+	@$(RUN) -m tests.storm.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))

@@ -11,13 +11,11 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -26,7 +24,7 @@ import pytest
 from orchestrator.local.django_programs import ROOT, beat, in_project, start_worker, worker
 from orchestrator.local.programs import Program
 from orchestrator.local.servers import Servers
-from tests.storm.observing import GOING, WRONG_COUNTERS, Hit, Load, Observer
+from tests.storm.observing import GOING, WRONG_COUNTERS, Hit, Load, Observer, names_of_children
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -136,14 +134,6 @@ class Storm:
         self.observer.close()
         for program in (self.beat, *self.workers):
             program.stop()
-
-
-def names_of_children(program: Program) -> list[str]:
-    """How the children of a worker call themselves."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
-        return [f"{socket.gethostname()}:{pid}" for pid in children]
-    return []
 
 
 @pytest.fixture(scope="module")

@@ -198,8 +198,9 @@ def test_an_answer_after_the_deadline_is_refused_and_one_before_stops_the_clock(
     with refused(AlreadySettled):
         complete_task(late, "yes")
     run_to_standstill()
-    values = [(process.refresh_from_db(), process.value)[1] for process in processes]
-    assert values == ["failed with the enqueue-to-end time is used up", "yes"]
+    for process in processes:
+        process.refresh_from_db()
+    assert [process.value for process in processes] == ["failed with the enqueue-to-end time is used up", "yes"]
 
 
 def test_a_question_that_failed_is_asked_again_by_a_restart() -> None:

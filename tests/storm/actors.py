@@ -39,12 +39,12 @@ def branch(number: int, place: int) -> Any:
 @worker(retry=PATIENT)
 def step(handed: str) -> str:
     sleep(0.0003)
-    return _trace(handed)
+    return trace(handed)
 
 
 @worker(retry=PATIENT, transactional=True)
 def book(handed: str) -> str:
-    nonce = _trace(handed)
+    nonce = trace(handed)
     Effect.objects.create(task_id=current_task().id, nonce=nonce)
     return nonce
 
@@ -52,11 +52,12 @@ def book(handed: str) -> str:
 @worker(retry=PATIENT)
 def count(number: int, values: list[str]) -> list[int]:
     for value in values:
-        _trace(value)
+        trace(value)
     return [number, len(values)]
 
 
-def _trace(handed: str) -> str:
+def trace(handed: str) -> str:
+    """Draw a nonce and write down who was handed what; return the nonce."""
     task = current_task()
     nonce = secrets.token_hex(8)
     os.write(_log, f"{task.id} {task.attempt} {nonce} {handed}\n".encode())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,8 @@ from time import monotonic, sleep
 from typing import cast
 
 import psycopg
+
+from orchestrator.local.programs import Program
 
 LEASES = """
     SELECT clock_timestamp(), coalesce(array_agg(id::text), '{}'), coalesce(array_agg(worker), '{}')
@@ -35,6 +39,8 @@ WRONG_COUNTERS = """
         GROUP BY process_id
     ) AS counted ON counted.process_id = process.id
     WHERE process.open_tasks <> coalesce(counted.open_tasks, 0)
+      -- What has failed stays FAILED where a process is ended before its time; nothing of it is open any more.
+      AND (process.open_tasks <> 0 OR process.state NOT IN ('ABORTED', 'TIMED_OUT'))
 """
 GOING = "SELECT count(*) FROM processes_process WHERE state NOT IN ('COMPLETED', 'TIMED_OUT', 'ABORTED')"
 
@@ -145,3 +151,11 @@ class Observer:
 def summary(numbers: Sequence[float]) -> str:
     """Least, median and most."""
     return f"{min(numbers):.0f}/{median(numbers):.0f}/{max(numbers):.0f}"
+
+
+def names_of_children(program: Program) -> list[str]:
+    """How the children of a worker call themselves."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
+        return [f"{socket.gethostname()}:{pid}" for pid in children]
+    return []

@@ -1,0 +1,100 @@
+"""Kills workers, flushes the broker, and watches how long work stands still, on servers of a soak's own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from time import monotonic, sleep
+
+from orchestrator.local.broker import Broker
+from orchestrator.local.programs import Program
+from tests.storm.observing import Observer, names_of_children
+
+KILL_EVERY = 20.0
+FLUSH_EVERY = 30.0
+TELL_EVERY = 60.0
+PATIENCE_SECONDS = 10.0
+"""How long a kill waits for its victim to hold a lease."""
+TICK_SECONDS = 0.1
+
+STATES = "SELECT state, count(*) FROM processes_process GROUP BY state ORDER BY state"
+LEFT_BY = "SELECT count(*) FROM tasks_task WHERE state = 'POLLED' AND worker = ANY('{%s}')"
+CLAIMABLE = """
+    SELECT count(*)
+    FROM tasks_task AS task
+    WHERE state = 'ENQUEUED' AND kind <> 'external' AND NOT EXISTS (
+        SELECT FROM tasks_actorstatus WHERE name IN (task.actor, '*') AND blocked_at IS NOT NULL
+    )
+"""
+
+
+@dataclass(slots=True)
+class Faults:
+    """What struck so far."""
+
+    workers: Sequence[Program]
+    broker: Broker
+    observer: Observer
+    random: Random
+    kills: list[int] = field(default_factory=list)
+    """For each kill, how many leases the victim still held when it was dead."""
+    flushes: int = 0
+    longest_stall: float = 0.0
+    """The longest time for which some task could be claimed, and no worker did anything; in seconds."""
+    _seen: int = -1
+    _moved_at: float = 0.0
+
+    def strike(self, seconds: float, steering: subprocess.Popen[bytes]) -> None:
+        """Strike for so long, beginning after one interval; no longer than the steering lives."""
+        began = monotonic()
+        kill_at, flush_at, tell_at = KILL_EVERY, FLUSH_EVERY, TELL_EVERY
+        while (elapsed := monotonic() - began) <= seconds and steering.poll() is None:
+            if elapsed >= kill_at:
+                self.kill()
+                kill_at += KILL_EVERY
+            if elapsed >= flush_at:
+                self.broker.flush()
+                self.flushes += 1
+                flush_at += FLUSH_EVERY
+            if elapsed >= tell_at:
+                print(f"{elapsed / 60:.0f} min: {listed(self.observer.ask(STATES))}; {self}", flush=True)
+                tell_at += TELL_EVERY
+            self.watch()
+
+    def kill(self) -> None:
+        """Kill a worker at random, with its children, as soon as one of them holds a lease."""
+        victim = self.random.choice(self.workers)
+        until = monotonic() + PATIENCE_SECONDS
+        while not self._held_by(children := names_of_children(victim)) and monotonic() < until:
+            sleep(0.005)
+        victim.kill()
+        self.kills.append(self._held_by(children))
+
+    def watch(self) -> None:
+        """Look once whether the work goes on."""
+        sleep(TICK_SECONDS)
+        now, progress = monotonic(), self.observer.progress()
+        if progress != self._seen or not self.observer.number(CLAIMABLE):
+            self._seen, self._moved_at = progress, now
+        self.longest_stall = max(self.longest_stall, now - self._moved_at)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.kills)} kills, {self.kills_with_leases} with leases held; {self.flushes} flushes; "
+            f"longest stall {self.longest_stall:.1f} s"
+        )
+
+    def _held_by(self, workers: Sequence[str]) -> int:
+        return self.observer.number(LEFT_BY % ",".join(workers))
+
+    @property
+    def kills_with_leases(self) -> int:
+        """How many kills left leases behind."""
+        return sum(left > 0 for left in self.kills)
+
+
+def listed(pairs: Iterable[tuple[object, ...]]) -> str:
+    """Names and numbers in one line."""
+    return ", ".join(f"{count} {name}" for name, count in pairs) or "none"
