@@ -4,5 +4,6 @@ from django.contrib import admin
 from django.urls import path
 
 admin.site.site_header = admin.site.site_title = "Orchestrator"
+admin.site.site_url = None
 
 urlpatterns = [path("admin/", admin.site.urls)]

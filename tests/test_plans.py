@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
+from processes import engine_admin
 from processes.models import Process
 from processes.states import ProcessState
 from tasks.requests import StartRequest
 from tasks.starting import start_processes
 from tasks.statements import FOLDER
-from tests.by_hand import run_to_standstill
+from tests.by_hand import finished, run_to_standstill
 from tests.flows import actors
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -60,6 +66,14 @@ HISTORY = """
 """
 
 
+@pytest.fixture
+def admin_client() -> Client:
+    user, _ = User.objects.get_or_create(username="root", defaults={"is_staff": True, "is_superuser": True})
+    client = Client()
+    client.force_login(user)
+    return client
+
+
 @pytest.mark.parametrize("analysed", [False, True], ids=["never analysed", "analysed"])
 def test_a_batch_of_chains_touches_its_own_rows_only(analysed: bool) -> None:
     _make_history(analysed)
@@ -73,6 +87,38 @@ def test_a_batch_of_chains_touches_its_own_rows_only(analysed: bool) -> None:
         (name, table) for name, found in plans.items() for plan in found for table in _read_whole(plan["Plan"])
     } == set()
     assert {name for name, found in plans.items() for plan in found if "JIT" in plan} == set()
+
+
+LISTS: list[tuple[str, dict[str, str]]] = [
+    ("processes_process", {}),
+    ("processes_process", {"state": "RUNNING"}),
+    ("processes_process", {"state": "COMPLETED"}),
+    ("processes_process", {"state": "FAILED"}),
+    ("processes_process", {"q": "order-7"}),
+    ("processes_process", {"q": str(UUID(int=7))}),
+    ("tasks_task", {}),
+    ("tasks_task", {"failure": "unaccepted"}),
+    ("tasks_task", {"q": str(UUID(int=7))}),
+    ("tasks_dependency", {"q": str(UUID(int=7))}),
+]
+
+
+def test_pages_of_the_admin_read_the_rows_that_they_show(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of ten thousand rows this is as little as the real number is of millions.
+    monkeypatch.setattr(engine_admin, "COUNTED_ROWS", 100)
+    _make_history(analysed=True)
+    process = finished(actors.diamond, 1)
+    read: dict[str, set[str]] = {}
+    pages: list[tuple[str, dict[str, str], tuple[UUID, ...]]] = [
+        (f"{page}_changelist", query, ()) for page, query in LISTS
+    ]
+    pages += [(f"{page}_change", {}, (process.id,)) for page in ("processes_process", "tasks_task")]
+    for page, query, args in pages:
+        with _explaining_selects() as plans:
+            assert admin_client.get(reverse(f"admin:{page}", args=args), query).status_code == 200
+        assert plans
+        read[f"{page} {query}"] = {table for plan in plans for table in _read_whole(plan["Plan"])}
+    assert {page: tables for page, tables in read.items() if tables} == {}
 
 
 def _make_history(analysed: bool) -> None:
@@ -96,6 +142,23 @@ def _explaining() -> Iterator[dict[str, list[Any]]]:
                 cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
                 [(found,)] = cursor.fetchall()
             plans.setdefault(names[sql], []).extend(json.loads(found) if isinstance(found, str) else found)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield plans
+
+
+@contextmanager
+def _explaining_selects() -> Iterator[list[Any]]:
+    """Has every SELECT from a table of the engine explained right before it runs."""
+    plans: list[Any] = []
+
+    def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and re.search(r'FROM "(processes_process|tasks_task|tasks_dependency)', sql):
+            with context["connection"].connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+                [(found,)] = cursor.fetchall()
+            plans.extend(json.loads(found) if isinstance(found, str) else found)
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explain):

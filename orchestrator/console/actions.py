@@ -36,7 +36,8 @@ def _of_processes(name: str, title: str, permission: str, steering: Steering, ef
         return steer_many(steering, rows, NOBODY, rehearse=True)
 
     def perform(rows: QuerySet[Process], order: Order, asked: Mapping[str, Any]) -> Steered:
-        return steer_many(steering, rows, order)
+        # A restart reads the arguments, which the pages leave out.
+        return steer_many(steering, rows.defer(None), order)
 
     return Action(name, title, permission=permission, effect=effect, rehearse=rehearse, perform=perform)
 

@@ -16,7 +16,7 @@ from processes.models import Event, Process
 class ProcessAdmin(SteeredPage):
     """Processes, newest first; searched by their ids, exactly."""
 
-    list_display = ("id", "custom_id", "actor", "state", "open_tasks", "created_at", "ended_at")
+    list_display = ("id", "state", "custom_id", "actor", "open_tasks", "created_at", "ended_at")
     list_filter = ("state",)
     search_fields = ("=id", "=custom_id")
     search_help_text = "Exact id or custom id"
@@ -24,8 +24,11 @@ class ProcessAdmin(SteeredPage):
     actions = PROCESS_ACTIONS
     change_form_template = "console/process.html"
     fieldsets = (
-        (None, {"fields": ("id", "custom_id", "actor", "state", "open_tasks", "failed_task", "attributes")}),
-        ("Values", {"fields": ("shown_arguments", "shown_result", "shown_failure", "options")}),
+        (
+            None,
+            {"fields": ("id", "custom_id", "actor", "state", "explanation", "open_tasks", "failed_task", "attributes")},
+        ),
+        ("Values", {"fields": ("shown_arguments", "shown_result", "shown_failure", "shown_options")}),
         ("Restarts", {"fields": ("predecessor", "successor", "former_custom_id")}),
         (
             "Time",
@@ -40,7 +43,16 @@ class ProcessAdmin(SteeredPage):
             },
         ),
     )
-    readonly_fields = ("shown_arguments", "shown_result", "shown_failure", "failed_task", "predecessor", "successor")
+    readonly_fields = (
+        "explanation",
+        "shown_arguments",
+        "shown_result",
+        "shown_failure",
+        "shown_options",
+        "failed_task",
+        "predecessor",
+        "successor",
+    )
 
     def has_abort_permission(self, request: HttpRequest) -> bool:
         """Who may abort processes."""
@@ -63,6 +75,11 @@ class ProcessAdmin(SteeredPage):
             "has_more_tasks": tasks[SHOWN_ROWS : SHOWN_ROWS + 1].exists(),
             "events": Event.objects.filter(process_id=row.id).order_by("-id")[:SHOWN_ROWS],
         }
+
+    @admin.display(description="Options of the root task")
+    def shown_options(self, row: Process) -> Shown:
+        """What the start said of retries, timeouts and priority."""
+        return showing.value(row.options)
 
     @admin.display(description="Failed task")
     def failed_task(self, row: Process) -> Shown:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from orchestrator.console import showing
-from orchestrator.console.confirming import BACK_TO_ROW
+from orchestrator.console.confirming import BACK_TO_ROW, Action
 from processes.engine_admin import EngineOwned
+from processes.errors import Refused
+from recovery.why import why
 
 SHOWN_ROWS = 100
 LARGE_FIELDS = ("arguments", "result", "failure")
@@ -21,6 +25,9 @@ Shown = SafeString | str
 
 class SteeredPage(EngineOwned):
     """Pages of rows that people steer: their own page has a button for every act."""
+
+    actions: Sequence[Action]
+    change_list_template = "console/rows.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """The rows, their values read only where one is shown."""
@@ -32,17 +39,31 @@ class SteeredPage(EngineOwned):
         """The page of one row, with what stands around it."""
         row = self.get_object(request, object_id)
         context = {
-            "acts": self.get_action_choices(request, []),
             "checkbox": ACTION_CHECKBOX_NAME,
             "back_to_row": BACK_TO_ROW,
-            **(self.around(row) if row is not None else {}),
+            **({"acts": self.acts(request, row), **self.around(row)} if row is not None else {}),
             **(extra_context or {}),
         }
         return super().change_view(request, object_id, form_url, context)
 
+    def acts(self, request: HttpRequest, row: Any) -> list[Action]:
+        """Those acts that this person may do, and that the row would not refuse now."""
+        rows = self.get_queryset(request).filter(pk=row.pk)
+        permitted = self.get_actions(request)
+        return [each for each in self.actions if each.name in permitted and each.rehearse(rows).done]
+
     def around(self, row: Any) -> dict[str, Any]:
         """What the page shows beside the row itself."""
         raise NotImplementedError
+
+    @admin.display(description="How it stands")
+    def explanation(self, row: Any) -> Shown:
+        """Why it does not move, and what to do."""
+        try:
+            told = why(row)
+        except Refused as gone:
+            return str(gone)
+        return format_html("{}<br><strong>{}</strong>", told.sentence, told.action)
 
     @admin.display(description="Arguments")
     def shown_arguments(self, row: Any) -> Shown:

@@ -39,7 +39,7 @@ class StandsFailed(admin.SimpleListFilter):
 class TaskAdmin(SteeredPage):
     """Tasks, newest first; searched by their own id or their process's, exactly."""
 
-    list_display = ("id", "process_link", "actor", "state", "attempt", "tries", "polled_at", "ended_at")
+    list_display = ("id", "state", "actor", "attempt", "tries", "polled_at", "ended_at", "process_link")
     list_filter = (StandsFailed,)
     search_fields = ("=id", "=process_id")
     search_help_text = "Exact task id or process id"
@@ -47,7 +47,7 @@ class TaskAdmin(SteeredPage):
     actions = TASK_ACTIONS
     change_form_template = "console/task.html"
     fieldsets = (
-        (None, {"fields": ("id", "process_link", "parent", "actor", "kind", "state", "priority")}),
+        (None, {"fields": ("id", "process_link", "parent", "actor", "kind", "state", "explanation", "priority")}),
         ("Values", {"fields": ("shown_arguments", "shown_result", "value_source", "shown_failure", "failed_source")}),
         (
             "Attempts",
@@ -77,6 +77,7 @@ class TaskAdmin(SteeredPage):
         ("Failures", {"fields": (("accept_failure", "accepts_failures", "failure_accepted"), "pending")}),
     )
     readonly_fields = (
+        "explanation",
         "process_link",
         "parent",
         "shown_arguments",
