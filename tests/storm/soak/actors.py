@@ -31,7 +31,7 @@ STRICT = replace(PATIENT, give_up_on=(Refusal,))
 
 @worker(retry=PATIENT)
 def nap(number: int, place: int) -> str:
-    sleep(0.015 * (1 + (number + place) % 10))
+    sleep(0.01 * (1 + (number + place) % 10))
     return trace(f"{number}.{place}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -64,11 +65,19 @@ class Faults:
             self.watch()
 
     def kill(self) -> None:
-        """Kill a worker at random, with its children, as soon as one of them holds a lease."""
+        """Kill a worker at random, with its children, while they hold leases.
+
+        It is stopped first: what it holds then it still holds when it is killed.
+        """
         victim = self.random.choice(self.workers)
         until = monotonic() + PATIENCE_SECONDS
-        while not self._held_by(children := names_of_children(victim)) and monotonic() < until:
-            sleep(0.005)
+        while not (children := names_of_children(victim)) and monotonic() < until:
+            sleep(TICK_SECONDS)
+        victim.send_to_all(signal.SIGSTOP)
+        while not self._held_by(children) and monotonic() < until:
+            victim.send_to_all(signal.SIGCONT)
+            sleep(0.02)
+            victim.send_to_all(signal.SIGSTOP)
         victim.kill()
         self.kills.append(self._held_by(children))
 

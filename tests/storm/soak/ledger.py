@@ -42,8 +42,7 @@ class Account:
     number: int
     custom_id: str
     aborted: bool = False
-    paused_by: int | None = None
-    """The event of the pause that has not ended."""
+    is_paused: bool = False
     cured: set[str] | None = None
     """The tasks that had failed when the process was cured; each needs its restart."""
     answer: str | None = None
@@ -51,11 +50,6 @@ class Account:
     given: str | None = None
     """The value that it was completed with."""
     successor: str | None = None
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether somebody paused it, and nobody resumed or aborted it."""
-        return self.paused_by is not None and not self.aborted
 
     @property
     def fails(self) -> bool:
@@ -103,13 +97,14 @@ class Account:
         detail = entry["detail"]
         match entry["kind"]:
             case "paused":
-                self.paused_by = entry["event"]
+                self.is_paused = True
             case "resumed":
-                self.paused_by = None
+                self.is_paused = False
             case "aborted":
-                self.aborted = True
+                self.aborted, self.is_paused = True, False
             case "restarted":
                 self.aborted = self.aborted or detail["state_before"] not in FINAL
+                self.is_paused = self.is_paused and not self.aborted
                 self.successor = detail["restarted_as"]
             case "failed_tasks_restarted":
                 self._restart(detail["restarted"])
