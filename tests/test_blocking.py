@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from processes.models import Event, Process, ProcessState
 from recovery.scans import run_scan
@@ -16,7 +18,7 @@ from tasks.outcomes import Answer, completed
 from tasks.queries import note_poll
 from tasks.releasing import release
 from tasks.states import TaskState
-from tests.by_hand import claimed, done, registered, run_to_standstill
+from tests.by_hand import claimed, done, elsewhere, registered, run_to_standstill, wait_until, waiting_backends
 from tests.every_row import disagreements, let_pass, refused
 from tests.flows.actors import add, chain, echo
 from tests.messages import take_messages
@@ -150,3 +152,64 @@ def test_a_name_that_is_no_actor_is_refused(name: str) -> None:
     assert not ActorStatus.objects.exists()
     assert not Event.objects.exists()
     assert not Process.objects.exists()
+
+
+BLOCKS: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+    "an actor": (lambda: block(echo), lambda: unblock(echo)),
+    "everything": (pause_everything, resume_everything),
+}
+each_block = pytest.mark.parametrize(("stop", "go_on"), BLOCKS.values(), ids=BLOCKS)
+
+
+@each_block
+def test_a_claim_beside_a_block_takes_and_one_after_it_takes_nothing(
+    stop: Callable[[], object], go_on: Callable[[], object]
+) -> None:
+    for number in range(3):
+        registered(echo, number)
+    with elsewhere() as submit:
+        with transaction.atomic():
+            stop()
+            assert len(submit(claimed, echo, 1).result(10)) == 1
+        assert claimed(echo) == []
+        with transaction.atomic():
+            go_on()
+            assert submit(claimed, echo, 1).result(10) == []
+        assert len(claimed(echo)) == 2
+
+
+@each_block
+def test_a_block_does_not_wait_for_a_claim_and_what_that_took_may_finish(
+    stop: Callable[[], object], go_on: Callable[[], object]
+) -> None:
+    registered(echo, 1)
+    with elsewhere() as submit, transaction.atomic():
+        [lease] = claimed(echo)
+        submit(stop).result(10)
+    assert release([completed(lease, "1")]).answers == {lease.task_id: Answer.ACCEPTED}
+
+
+@each_block
+def test_of_two_who_block_or_unblock_at_once_the_second_is_refused(
+    stop: Callable[[], object], go_on: Callable[[], object]
+) -> None:
+    for first, second, refusal in ((stop, stop, AlreadyBlocked), (go_on, go_on, NotBlocked)):
+        with elsewhere() as submit:
+            with transaction.atomic():
+                first()
+                other = submit(second)
+                wait_until(waiting_backends)
+            with pytest.raises(refusal):
+                other.result(30)
+    for first, second in ((stop, go_on), (go_on, stop)):
+        if first is go_on:
+            stop()
+        with elsewhere() as submit:
+            with transaction.atomic():
+                first()
+                other = submit(second)
+                wait_until(waiting_backends)
+            other.result(30)
+        if second is stop:
+            go_on()
+    assert not ActorStatus.objects.filter(blocked_at__isnull=False).exists()

@@ -166,9 +166,7 @@ def test_a_clock_whose_time_was_nearly_up_fires_one_scan_after_the_standstill_ha
     let_pass((TASK_MINUTES + 1) * MINUTE)
     clocks.each(pause)
     assert [run_scan("task_enqueue_to_end"), run_scan("process_start_to_end")] == [0, 0]
-    left = Task.objects.get(process=clocks.with_task, actor=str(add.actor_name)).budget_left
-    assert left is not None
-    assert left < timedelta(0)
+    assert Task.objects.filter(process=clocks.with_task, budget_left__lt=timedelta(0)).count() == 1
     let_pass(9 * DAYS * MINUTE)
     clocks.each(resume)
     assert run_scan("task_enqueue_to_end") == 1

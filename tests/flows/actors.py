@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any
 
-from tasks.actors import Failure, Retry, decider, external, no_wait, worker
+from tasks.actors import Cancelled, Failure, Retry, current_task, decider, external, no_wait, worker
 from tasks.actors import sleep as durable_sleep
 from tests.flows.models import Effect
 
@@ -313,3 +313,16 @@ def approval(question: str) -> str:
 @decider
 def approved(question: str) -> Any:
     return echo(approval(question))
+
+
+@worker(heartbeat=SOON)
+def listen(path: str) -> None:
+    """Go on until the outcome is no longer wanted."""
+    write_down(path, f"listening in {os.getpid()}")
+    try:
+        while True:
+            sleep(0.02)
+            current_task().raise_if_cancelled()
+    except Cancelled:
+        write_down(path, f"cancelled in {os.getpid()}")
+        raise
