@@ -65,6 +65,12 @@ def test_the_patterns_of_the_failures_are_quoted_from_their_files() -> None:
         assert [part for part in code.split("\n\n\n") if f"\n{part}\n" not in source] == []
 
 
+def test_the_readme_names_tests_that_exist() -> None:
+    named = set(re.findall(r"`(test_\w+\.py)`", (BASE_DIR / "README.md").read_text()))
+    assert len(named) > 8
+    assert [name for name in named if not (BASE_DIR / "tests" / name).exists()] == []
+
+
 def _number(default: str) -> int:
     base, _, power = default.strip().replace("_", "").partition("**")
     return int(int(base) ** int(power or 1))

@@ -19,7 +19,7 @@ from recovery.models import ScanRun
 from recovery.scans import run_scan
 from recovery.why import why
 from tasks import actors as steering
-from tasks.models import Task
+from tasks.models import Task, WorkerProcess
 from tasks.presence import live_workers
 from tasks.registration import register
 from tasks.releasing import release
@@ -217,6 +217,23 @@ def test_without_workers_nobody_registers_and_nobody_serves_until_one_comes(laun
     launch(concurrency=1, env={"FLOWS_NEWER": "yes"})
     ring_by_scans()
     wait_until(lambda: completed(unknown))
+
+
+def test_a_worker_that_was_killed_is_missed_since_its_last_sign_of_life(launch: Launch) -> None:
+    worker = launch(concurrency=1)
+    [child] = children_of(worker)
+    wait_until(lambda: live_workers().filter(name=child).exists())
+    worker.kill()
+    WorkerProcess.objects.update(seen_at=F("seen_at") - LONG)
+    seen = WorkerProcess.objects.get(name=child).seen_at
+    process = registered(echo, 1)
+    explanation = why(process)
+    assert explanation.code is Cause.NO_LIVE_WORKER
+    ids_of(explanation, process=process.id, task=process.id, actor="flows.echo#1.0")
+    assert f"since {seen:%Y-%m-%d %H:%M:%S}" in explanation.sentence
+    launch(concurrency=1)
+    ring_by_scans()
+    wait_until(lambda: completed(process))
 
 
 def test_an_idle_worker_that_hears_nothing_is_named(launch: Launch) -> None:
