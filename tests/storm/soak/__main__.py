@@ -34,6 +34,7 @@ STARTS_PER_SECOND = 10.0
 PROCESSES_PER_MINUTE = 500
 KILLS_PER_MINUTE = 2.5
 LONGEST_STALL_SECONDS = 30.0
+INTERRUPTED = 130
 TOLD = 20
 """So many of the things that are wrong are told; the others are counted."""
 
@@ -46,7 +47,11 @@ def main() -> int:
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.minutes:g} minutes", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="o-"))
-    wrong = soak(folder, options.seed, options.minutes)
+    try:
+        wrong = soak(folder, options.seed, options.minutes)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        return INTERRUPTED
     for sentence in wrong[:TOLD]:
         print(f"WRONG {sentence}")
     print(f"{len(wrong)} things are wrong; see {folder}" if wrong else "nothing is wrong")
@@ -138,6 +143,7 @@ def summary(ledger: Ledger, observer: Observer, faults: Faults, calm_seconds: fl
     acts: dict[str, Counter[str]] = {}
     for (kind, answer), count in sorted(ledger.acts.items()):
         acts.setdefault(kind, Counter())[answer] = count
+    whys = Counter(code for code, _ in ledger.whys.values())
     return "\n".join(
         [
             f"{len(ledger.accounts)} processes started: {listed(observer.ask(STATES))}",
@@ -146,6 +152,7 @@ def summary(ledger: Ledger, observer: Observer, faults: Faults, calm_seconds: fl
                 f"{kind}: {answers.pop(DONE, 0)} done, {answers.total()} refused ({listed(answers.items())})"
                 for kind, answers in acts.items()
             ),
+            f"why {len(ledger.whys)} are left: {listed(sorted(whys.items()))}",
             f"{faults}; calm after {calm_seconds:.1f} s",
         ]
     )

@@ -15,6 +15,7 @@ from tests.storm.observing import WRONG_COUNTERS, Observer
 from tests.storm.soak.ledger import DONE, KINDS, Ledger
 
 PROCESSES = "SELECT id::text, custom_id, former_custom_id, restarted_as::text, state, result FROM processes_process"
+LEFT = "SELECT id::text, state FROM processes_process WHERE state NOT IN ('COMPLETED', 'TIMED_OUT', 'ABORTED')"
 TASKS_OF_COMPLETED = """
     SELECT task.process_id::text, count(*)
     FROM tasks_task AS task JOIN processes_process AS process ON process.id = task.process_id
@@ -176,10 +177,20 @@ def contradictions(ledger: Ledger, observer: Observer) -> Iterator[str]:
             yield f"{name}: {' '.join(map(str, row))}"
 
 
+def reasons(ledger: Ledger, observer: Observer) -> Iterator[str]:
+    """Every process that is not final, and no other, has its why, which says that it is paused or failed."""
+    asked = {process: code.upper() for process, (code, sentence) in ledger.whys.items() if sentence}
+    left = dict(cast(list[tuple[str, str]], observer.ask(LEFT)))
+    for process in left.keys() | asked.keys():
+        if left.get(process) != asked.get(process):
+            yield f"process {process} is {left.get(process)}, and its why is {ledger.whys.get(process)}"
+
+
 CHECKS: tuple[Callable[[Ledger, Observer], Iterator[str]], ...] = (
     states,
     decisions,
     records,
     outcomes,
     contradictions,
+    reasons,
 )

@@ -129,6 +129,8 @@ class Ledger:
     accounts: dict[str, Account] = field(default_factory=dict)
     acts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many acts of a kind were given an answer: `done`, or the code of a refusal."""
+    whys: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Code and sentence of what a process that is not final was answered at the end, when it was asked why."""
     doubled: list[Entry] = field(default_factory=list)
     """Acts that were repeated under their request id and answered with another record."""
 
@@ -151,6 +153,8 @@ class Ledger:
                 self._open(entry["process"], entry["shape"], entry["number"], entry["custom_id"])
             case "cured":
                 self.accounts[entry["process"]].cured = set(entry["failed"])
+            case "why":
+                self.whys[entry["process"]] = (entry["code"], entry["sentence"])
             case "act":
                 self._note_act(entry)
 

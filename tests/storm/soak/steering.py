@@ -1,7 +1,8 @@
 """Starts processes of all shapes and steers them at random: `python -m tests.storm.soak.steering LEDGER SEED RATE`.
 
 RATE is how many start in a second. Every start and act goes into the ledger with its answer. When standard input ends
-it starts and steers no more, ends blocks, answers external tasks, waits until what can end has ended, and exits.
+it starts and steers no more, ends blocks, answers external tasks, waits until what can end has ended, asks
+why the rest has not, and exits.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import django
 django.setup()
 
 from processes.models import Process, ProcessState  # noqa: E402  # Django must be set up first
+from processes.states import FINAL_STATES  # noqa: E402
+from recovery.why import why  # noqa: E402
 from tasks.actors import (  # noqa: E402
     Code,
     StartRequest,
@@ -127,6 +130,12 @@ class Steering:
         while monotonic() < until and (self.acts.answer(only_running=True) or something_goes_on()):
             sleep(TICK_SECONDS)
 
+    def ask_why(self) -> None:
+        """Ask of every process that is not final why it does not move."""
+        for process in Process.objects.exclude(state__in=FINAL_STATES):
+            answer = why(process)
+            self.ledger.write(what="why", process=str(process.id), code=answer.code, sentence=answer.sentence)
+
 
 def going() -> int:
     """How many processes are on their way."""
@@ -146,6 +155,7 @@ def main() -> None:
     steering = Steering(Ledger(Path(path)), Random(f"{seed} steering"), float(rate))
     steering.run(stopped)
     steering.calm_down()
+    steering.ask_why()
 
 
 if __name__ == "__main__":
