@@ -211,6 +211,7 @@ def fail(newcomer: Newcomer, failed: Step, give_up: Step, kill: Step, rescued: S
     assert re.search(promised(rescued, "TASK_HEARTBEAT_TIMEOUT"), seen), seen
 
 
+@pytest.mark.timeout(600)  # some thirty commands, each a program that starts anew: a minute, more on a busy machine
 def test_readme_and_tutorial_can_be_followed_literally(newcomers: tuple[Newcomer, Newcomer]) -> None:
     with ThreadPoolExecutor(2) as threads:
         for walk in [
