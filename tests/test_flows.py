@@ -44,6 +44,7 @@ from tests.flows.shapes import (
     promises_one,
     promises_several,
     reports,
+    reports_in_a_transaction,
     rests,
     returns_nothing,
 )
@@ -270,10 +271,13 @@ def test_a_task_that_snoozes_two_hundred_times_stays_one_row_and_counts_no_try(f
     assert path.read_text().count("looked") == 200
 
 
+@pytest.mark.parametrize("actor", [reports, reports_in_a_transaction])
 @pytest.mark.parametrize(("how", "tries"), [("snooze", 0), ("an error", 1)])
-def test_the_details_that_an_attempt_reported_last_reach_the_next_one(how: str, tries: int) -> None:
-    process = started(reports, how)
-    wait_until(lambda: states(process, reports) == [TaskState.DELAYED])
+def test_the_details_that_an_attempt_reported_last_reach_the_next_one(
+    actor: Actor[..., Any], how: str, tries: int
+) -> None:
+    process = started(actor, how)
+    wait_until(lambda: states(process, actor) == [TaskState.DELAYED])
     come_due()
     assert completed(process) == ("page", 3)
     task = Task.objects.get()

@@ -22,8 +22,7 @@ pytestmark = pytest.mark.usefixtures("rows")
 def test_arguments_that_do_not_fit_the_older_code_wait_without_a_try_until_a_newer_worker_comes(launch: Launch) -> None:
     launch(concurrency=1, env={"ORCHESTRATOR_APPS": "tests.rollout.older"})
     process = started(greet, "Ada", "Welcome")
-    waiting = wait_until(lambda: Task.objects.filter(state=TaskState.DELAYED).first())
-    assert waiting is not None
+    [waiting] = wait_until(lambda: list(Task.objects.filter(state=TaskState.DELAYED)))
     assert (waiting.delay_reason, waiting.attempt, waiting.tries) == (DelayReason.INCOMPATIBLE_CODE, 1, 0)
     assert waiting.due_at is not None
     assert waiting.polled_at is not None

@@ -121,6 +121,11 @@ def reports(how: str) -> Any:
     raise ValueError(how)
 
 
+@worker(transactional=True, retry=Retry(max_attempts=2, initial=AT_ONCE))
+def reports_in_a_transaction(how: str) -> Any:
+    return reports.function(how)
+
+
 @decider
 def rests(durations: list[timedelta]) -> Any:
     return [echo.options(after=durable_sleep(duration))(duration) for duration in durations]
