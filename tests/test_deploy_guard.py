@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -18,8 +19,8 @@ from tasks.actors import Actor, Retry, abort, decider, external, worker
 from tasks.definitions import definition
 from tasks.deploy_guard import Misfit, misfits
 from tasks.models import Task, TaskState
-from tests.by_hand import claimed, done, finished, registered, run_to_standstill, started
-from tests.flows.actors import accepted, add, chain, diamond, echo, fail, unaccepted
+from tests.by_hand import claimed, done, finished, registered, started
+from tests.flows.actors import add, chain, diamond, echo, fail, unaccepted
 
 pytestmark = pytest.mark.usefixtures("rows")
 SERVED = "the code at hand serves every open process\n"
@@ -103,14 +104,20 @@ def test_an_actor_that_became_another_kind_cannot_take_the_calls_of_the_former_o
     assert misfits() == [Misfit("tests.shifting#1.0", "called as a worker, but it is a decider", 1, 1, [process.id])]
 
 
+@decider(name="tests.goes_on")
+def goes_on() -> Any:
+    """Accepts a failure, and has something to do tomorrow."""
+    fail.options(accept_failure=True)("no")
+    return echo.options(start_in=timedelta(days=1))("later")
+
+
 def test_what_has_ended_or_will_not_run_again_needs_no_code() -> None:
     """Final processes, completed tasks, deciders that have decided, failures that were accepted."""
     finished(add, 1)
     abort(registered(add, 1))
     waiting = registered(chain, 1)
     [lease] = claimed(chain)
-    finished(accepted, "no")
-    run_to_standstill()
+    assert finished(goes_on).state == ProcessState.RUNNING
     Task.objects.filter(actor=str(chain.actor_name)).update(actor="flows.chain#9.9")
     Task.objects.filter(actor=str(fail.actor_name)).update(actor="flows.fail#9.9")
     assert lease.task_id == waiting.id
