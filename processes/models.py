@@ -146,6 +146,11 @@ class Process(models.Model):
                 condition=models.Q(ended_at__isnull=False),
             ),
             models.Index(
+                fields=["actor", "stood_still_at"],
+                name="process_failed",
+                condition=models.Q(state=ProcessState.FAILED),
+            ),
+            models.Index(
                 fields=["deletion_began_at"],
                 name="process_being_deleted",
                 condition=models.Q(deletion_began_at__isnull=False),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from processes.engine_admin import EngineOwned
-from recovery.models import ScanRun
+from processes.engine_admin import AnyModelAdmin, EngineOwned
+from recovery.models import RetentionRule, ScanRun
 
 
 @admin.register(ScanRun)
@@ -14,3 +14,13 @@ class ScanRunAdmin(EngineOwned):
 
     list_display = ("name", "ran_at", "found", "ran_by")
     ordering = ("name",)
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(AnyModelAdmin):
+    """How long what has ended is kept, and when what has failed is aborted: for people to edit."""
+
+    list_display = ("state", "actor", "age")
+    list_filter = ("state",)
+    search_fields = ("actor",)
+    ordering = ("state", "actor")

@@ -48,3 +48,9 @@ def due() -> None:
 def lost_wakeups() -> None:
     """Ring again for actors that nobody polls."""
     run_scan("lost_wakeups")
+
+
+@shared_task(name="recovery.retention")
+def retention() -> None:
+    """Delete what has ended, and abort what has failed, for longer than the rules say."""
+    run_scan("retention")

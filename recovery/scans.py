@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from recovery import finding
 from recovery.models import ScanRun
+from recovery.retention import scan_retention
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ SCANS: Mapping[str, Scan] = MappingProxyType(
             Scan("task_heartbeat", timedelta(seconds=5), finding.scan_task_heartbeat),
             Scan("due", timedelta(seconds=1), finding.scan_due),
             Scan("lost_wakeups", timedelta(seconds=2), finding.scan_lost_wakeups, None),
+            Scan("retention", timedelta(seconds=5), scan_retention, None),
         )
     }
 )

@@ -34,6 +34,7 @@ TABLES = (
     "processes_tombstone",
     "processes_process",
     "recovery_scanrun",
+    "recovery_retentionrule",
     "flows_effect",
     "orders_booking",
     "orders_invoice",

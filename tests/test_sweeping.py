@@ -128,14 +128,14 @@ def test_sweep_runs_the_scans_that_are_late_and_only_those_and_says_so(caplog: p
 def test_scan_that_fails_does_not_keep_the_sweep_from_running_the_others(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Five scans cannot work with such a limit: each is told of, has not run, and the two others have."""
+    """Five scans cannot work with such a limit: each is told of, has not run, and the three others have."""
     settings.ORCHESTRATOR_SCAN_LIMIT = -1
 
     assert sorted(sweep()) == EVERY_SCAN
 
-    assert set(ScanRun.objects.values_list("name", flat=True)) == {"stuck_registrations", "lost_wakeups"}
+    assert set(ScanRun.objects.values_list("name", flat=True)) == {"stuck_registrations", "lost_wakeups", "retention"}
     told = [vars(record)["scan"] for record in caplog.records if getattr(record, "event", "") == "scan_failed"]
-    assert sorted(told) == sorted(set(SCANS) - {"stuck_registrations", "lost_wakeups"})
+    assert sorted(told) == sorted(set(SCANS) - {"stuck_registrations", "lost_wakeups", "retention"})
 
 
 def test_worker_sweeps_without_beat_and_leaves_it_to_a_real_beat_as_soon_as_there_is_one(
