@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     """One partial index."""
 
     dependencies = [
-        ("processes", "0003_steering"),
+        ("processes", "0004_predecessors"),
     ]
 
     operations = [
