@@ -105,7 +105,7 @@ def _why_task(task: Task, surroundings: Surroundings) -> Explanation:
         return Explanation(Cause.ENDED, told, NOTHING, ids)
     if task.state in (TaskState.WAITING, TaskState.DECIDED):
         return _why_waiting(task, surroundings)
-    if task.state == TaskState.HELD or (task.process.state != ProcessState.RUNNING and task.state in ACTIVE_STATES[2:]):
+    if task.state in (TaskState.HELD, TaskState.DELAYED):
         standing = _why_process_stands(task.process, surroundings)
         if standing is not None:
             return standing
