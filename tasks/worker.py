@@ -46,14 +46,9 @@ class Worker:
         # Made before the pool forks: `worker_shutting_down` fires in the parent only, and this byte tells the
         # children. Not an Event: its lock would stay held by a child that is killed while it looks.
         self._stopping = RawValue("b", 0)
-        self._is_pool_child = False
         self._unknown: set[ActorName] = set()
         self._node: Node | None = None
         self._presence: Presence | None = None
-
-    def become_pool_child(self) -> None:
-        """Note that this process is a child of a prefork pool, which the pool replaces if it exits."""
-        self._is_pool_child = True
 
     def belong_to(self, node: Node) -> None:
         """Note the Celery worker that this process, and the children it will fork, belong to."""
@@ -95,8 +90,9 @@ class Worker:
 
     @cached_property
     def keeper(self) -> Keeper:
-        """The side thread of this process."""
-        return Keeper(stopping=self.is_stopping, release=self.release, may_exit=self._is_pool_child)
+        """The side thread of this process, which may end it only where a prefork pool replaces it then."""
+        is_pool_child = self._node is not None and self._node.pool == PREFORK
+        return Keeper(stopping=self.is_stopping, release=self.release, may_exit=is_pool_child)
 
     def code(self, name: ActorName) -> Actor[..., Any] | None:
         """The code of an actor; None, and one line in the log of this process, if it has none."""
@@ -138,7 +134,6 @@ def _before_the_pool_forks(sender: str, instance: Any, **_: object) -> None:
 
 @worker_process_init.connect
 def _in_pool_child(**_: object) -> None:
-    WORKER.become_pool_child()
     WORKER.show()
 
 

@@ -147,7 +147,7 @@ def test_a_form_sent_twice_acts_once_and_is_told_the_same() -> None:
 
 
 def test_all_across_pages_are_steered_in_batches_and_no_row_that_was_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.steering.BATCH", 2)
+    monkeypatch.setattr("orchestrator.console.actions.BATCH", 2)
     processes = [started(echo, number) for number in range(5)]
     ended = finished(echo, 9)
     waiting = [started(echo, number) for number in range(5)]
@@ -162,11 +162,11 @@ def test_all_across_pages_are_steered_in_batches_and_no_row_that_was_not_shown(m
     assert states(late, ended) == [ProcessState.REGISTERING, ProcessState.COMPLETED]
 
 
-def test_no_more_rows_are_steered_at_once_than_the_list_counts_and_the_page_says_so(
+def test_no_more_rows_are_steered_at_once_than_the_bound_and_the_page_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     processes = [started(echo, number) for number in range(3)]
-    monkeypatch.setattr(confirming, "COUNTED_ROWS", 2)
+    monkeypatch.setattr(confirming, "AT_ONCE", 2)
     client = person("processes.abort_process")
     page = asked(client, PROCESSES, "abort", [processes[0].id], select_across="1")
     assert "At most 2 at once" in page.content.decode()

@@ -23,7 +23,7 @@ from tasks.completing import check_ready, complete_task, fail_task
 from tasks.models import EVERYTHING, Task
 from tasks.pausing import PAUSE, RESUME
 from tasks.restarting import RESTART, RESTART_FAILED_TASKS, check_task, restart_task
-from tasks.steering import Steered, Steering, steer_each, steer_many
+from tasks.steering import BATCH, Steered, Steering, steer_each, steer_many
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -32,12 +32,20 @@ NOBODY = Order()
 
 
 def _of_processes(name: str, title: str, permission: str, steering: Steering, effect: str) -> Action:
+    def steered(rows: QuerySet[Process], order: Order, *, rehearse: bool) -> Steered:
+        told = Steered()
+        ids = list(rows.order_by("id").values_list("id", flat=True))
+        # In parts, for `steer_many` asks its query again for every batch: thousands of ids in it would be dear.
+        for start in range(0, len(ids), BATCH):
+            part = Process.objects.filter(id__in=ids[start : start + BATCH])
+            told.merge(steer_many(steering, part, order, rehearse=rehearse))
+        return told
+
     def rehearse(rows: QuerySet[Process]) -> Steered:
-        return steer_many(steering, rows, NOBODY, rehearse=True)
+        return steered(rows, NOBODY, rehearse=True)
 
     def perform(rows: QuerySet[Process], order: Order, asked: Mapping[str, Any]) -> Steered:
-        # A restart reads the arguments, which the pages leave out.
-        return steer_many(steering, rows.defer(None), order)
+        return steered(rows, order, rehearse=False)
 
     return Action(name, title, permission=permission, effect=effect, rehearse=rehearse, perform=perform)
 

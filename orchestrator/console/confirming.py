@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from processes.engine_admin import COUNTED_ROWS, EngineOwned
+from processes.engine_admin import EngineOwned
 from processes.errors import ValueRefused
 from tasks.acts import REASON_LIMIT, Order
 from tasks.arguments import encode_result
@@ -24,6 +24,8 @@ from tasks.steering import Steered
 if TYPE_CHECKING:
     Rows = QuerySet[Any]
 
+AT_ONCE = 1_000
+"""So many rows are steered by one request of a browser, which waits for the answer; the command has no bound."""
 SHOWN_ROWS = 10
 BACK_TO_ROW = "back_to_row"
 
@@ -103,10 +105,10 @@ class Action:
         self.form = form
 
     def __call__(self, page: EngineOwned, request: HttpRequest, selected: Rows) -> HttpResponse | None:
-        """Show the confirmation; once confirmed, act. Never on more than `COUNTED_ROWS`, as the list counts them."""
+        """Show the confirmation; once confirmed, act. Never on more than `AT_ONCE` rows."""
         form = self.form(request.POST) if "confirmed" in request.POST else None
         if form is None:
-            keys = list(selected.values_list("pk", flat=True)[:COUNTED_ROWS])
+            keys = list(selected.values_list("pk", flat=True)[:AT_ONCE])
         else:
             keys = _keys(page.model, form.data.get("rows", ""))
         rows = page.get_queryset(request).filter(pk__in=keys)
@@ -139,7 +141,7 @@ class Action:
             "refused": list(_reasons(page, would)),
             "shown": [(row, _address(page, row.pk)) for row in rows[:SHOWN_ROWS]],
             "unshown": max(len(keys) - SHOWN_ROWS, 0),
-            "limit": COUNTED_ROWS if len(keys) == COUNTED_ROWS else None,
+            "limit": AT_ONCE if len(keys) == AT_ONCE else None,
             "checkbox": ACTION_CHECKBOX_NAME,
             "back_to_row": BACK_TO_ROW if BACK_TO_ROW in request.POST else "",
             "back": _address(page, keys[0]) if BACK_TO_ROW in request.POST else _list_address(page, request),
