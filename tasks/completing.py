@@ -46,7 +46,7 @@ def fail_task(
     task: Task | UUID,
     message: str,
     *,
-    kind: str = "external",
+    type: str = "external",  # noqa: A002  # the word that Failure has for it
     detail: Any = None,
     by: str = "",
     reason: str = "",
@@ -54,10 +54,10 @@ def fail_task(
 ) -> Event:
     """Fail the task of an external actor for good; whether that is accepted says its call. Otherwise `complete_task`.
 
-    `kind` becomes the `type` of the Failure, `detail` is plain JSON. Failing it again with an equal failure returns
+    `type` and `detail` (plain JSON) become those of the Failure. Failing it again with an equal failure returns
     the first record.
     """
-    columns = {"state": TaskState.FAILED, "failure": _failure(kind, message, detail).to_text()}
+    columns = {"state": TaskState.FAILED, "failure": _failure(type, message, detail).to_text()}
     return _settle(FAILED, task, Order(by=by, reason=reason, request_id=request_id), columns)
 
 
@@ -72,18 +72,18 @@ def check_ready(task: Task) -> None:
         raise NotReady(task.id, task.state)
 
 
-def _failure(kind: str, message: str, detail: Any) -> Failure:
-    for name, text in (("kind", kind), ("message", message)):
+def _failure(name: str, message: str, detail: Any) -> Failure:
+    for field, text in (("type", name), ("message", message)):
         if not isinstance(text, str) or "\0" in text:
-            raise NotStorable(name, "must be text without NUL")
+            raise NotStorable(field, "must be text without NUL")
     try:
-        storable = orjson.loads(orjson.dumps([kind, message, detail])) == [kind, message, detail]
+        storable = orjson.loads(orjson.dumps([name, message, detail])) == [name, message, detail]
     except (orjson.JSONEncodeError, RecursionError) as error:
         raise NotStorable("failure", str(error)) from error
     if not storable or "\\u0000" in orjson.dumps(detail).decode():
         raise NotStorable("detail", "must be plain JSON without NUL")
-    encode_result([kind, message, detail])
-    return Failure(kind, message, detail)
+    encode_result([name, message, detail])
+    return Failure(name, message, detail)
 
 
 def _settle(event_kind: str, task: Task | UUID, order: Order, columns: Mapping[str, Any]) -> Event:

@@ -69,7 +69,7 @@ def test_nobody_is_rung_for_a_process_that_is_a_single_question() -> None:
 
 def test_an_external_task_is_failed_from_outside_for_good_and_its_process_names_it() -> None:
     task = asked()
-    event = fail_task(task, "nobody knows", kind="shop.Unknown", detail={"asked": 3}, by="ann")
+    event = fail_task(task, "nobody knows", type="shop.Unknown", detail={"asked": 3}, by="ann")
     told = Failure("shop.Unknown", "nobody knows", {"asked": 3})
     task.refresh_from_db()
     task.process.refresh_from_db()
@@ -206,7 +206,7 @@ def test_an_answer_after_the_deadline_is_refused_and_one_before_stops_the_clock(
 def test_a_question_that_failed_is_asked_again_by_a_restart() -> None:
     task = asked()
     # The outside may name its failure as it likes, also like one of ours.
-    fail_task(task, "no", kind="dependency_failed")
+    fail_task(task, "no", type="dependency_failed")
     take_messages("actors")
     restart_task(task)
     task.refresh_from_db()
