@@ -112,7 +112,7 @@ def test_the_same_failure_given_again_returns_the_first_record_and_another_one_i
     before = every_row()
     assert fail_task(task, "no", detail={"b": 2, "a": 1}).id == first.id
     assert every_row() == before
-    for wrong in ({"message": "yes"}, {"message": "no", "kind": "other"}, {"message": "no", "detail": {"a": 1}}):
+    for wrong in ({"message": "yes"}, {"message": "no", "type": "other"}, {"message": "no", "detail": {"a": 1}}):
         with refused(AlreadySettled):
             fail_task(task, **wrong)
     with refused(AlreadySettled):
@@ -236,8 +236,8 @@ WRONG: list[dict[str, Any]] = [
     {"message": "a\0b"},
     {"message": None},
     {"message": "\ud800"},
-    {"message": "no", "kind": 5},
-    {"message": "no", "kind": "a\0b"},
+    {"message": "no", "type": 5},
+    {"message": "no", "type": "a\0b"},
     {"message": "no", "detail": {"a": object()}},
     {"message": "no", "detail": {"a": "b\0"}},
     {"message": "no", "detail": (1, 2)},
