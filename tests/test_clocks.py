@@ -11,8 +11,10 @@ from processes.failures import Failure
 from processes.models import Process, ProcessState
 from recovery.scans import run_scan
 from tasks.actors import block, pause, pause_everything, restart_task, resume, resume_everything, unblock
+from tasks.expiring import spend_budgets, time_out
 from tasks.models import ActorStatus, Task
 from tasks.outcomes import failed
+from tasks.queries import due_budgets
 from tasks.releasing import release
 from tests.by_hand import claimed, done, registered, task_of
 from tests.every_row import disagreements, let_pass
@@ -192,3 +194,17 @@ def test_blocks_before_a_task_was_there_are_not_added_to_its_time() -> None:
     resume_everything()
     assert ActorStatus.objects.get(name=str(add.actor_name)).blocked_for >= 1200 * MINUTE
     Clocks().check()
+
+
+def test_what_is_due_by_the_wall_clock_only_is_neither_found_nor_acted_on_by_whoever_hands_it_in() -> None:
+    clocks = Clocks()
+    task = task_of(clocks.with_task, add)
+    pause_everything()
+    let_pass(3 * DAYS * MINUTE)
+    assert due_budgets(10) == []
+    assert spend_budgets([(task.id, task.process_id)]) == 0
+    assert time_out([clocks.with_own.id]) == 0
+    resume_everything()
+    let_pass(2 * PROCESS_MINUTES * MINUTE)
+    assert due_budgets(10) == [(task.id, task.process_id)]
+    assert time_out([clocks.with_own.id]) == 1
