@@ -9,19 +9,19 @@ from django.db import models
 class ProcessState(models.TextChoices):
     """Where a process stands. `docs/states.md` draws the arrows."""
 
-    REGISTERING = "REGISTERING"
+    REGISTERING = "REGISTERING", "REGISTERING"
     """The row is committed and the client has its positive answer; no task is enqueued yet."""
-    RUNNING = "RUNNING"
+    RUNNING = "RUNNING", "RUNNING"
     """Registered: its tasks are handed out as they become ready."""
-    PAUSED = "PAUSED"
+    PAUSED = "PAUSED", "PAUSED"
     """An operator's standstill: what runs may finish, nothing new is handed out."""
-    FAILED = "FAILED"
+    FAILED = "FAILED", "FAILED"
     """A standstill: a task failed for good and nobody accepts it. Waits for restart or abort."""
-    COMPLETED = "COMPLETED"
+    COMPLETED = "COMPLETED", "COMPLETED"
     """Final: the root task is settled and no task is open."""
-    TIMED_OUT = "TIMED_OUT"
+    TIMED_OUT = "TIMED_OUT", "TIMED_OUT"
     """Final: the start-to-end time was used up."""
-    ABORTED = "ABORTED"
+    ABORTED = "ABORTED", "ABORTED"
     """Final: an operator or a client ended it."""
 
 
