@@ -21,6 +21,7 @@ from tasks.states import TaskState
 from tests.by_hand import claimed, done, elsewhere, registered, run_to_standstill, wait_until, waiting_backends
 from tests.every_row import disagreements, let_pass, refused
 from tests.flows.actors import add, chain, echo
+from tests.held_up import somebody_else
 from tests.messages import take_messages
 from tests.recovery_rows import changed, columns, task
 from tests.steered import approval
@@ -213,3 +214,15 @@ def test_of_two_who_block_or_unblock_at_once_the_second_is_refused(
         if second is stop:
             go_on()
     assert not ActorStatus.objects.filter(blocked_at__isnull=False).exists()
+
+
+def test_of_two_who_find_an_actor_unblocked_at_once_only_one_blocks_it() -> None:
+    note_poll(ECHO)
+    with elsewhere(2) as submit, somebody_else() as holder:
+        holder.execute("SELECT FROM tasks_actorstatus WHERE name = %s FOR NO KEY UPDATE", [ECHO])
+        both = [submit(block, echo) for _ in range(2)]
+        wait_until(lambda: waiting_backends() == len(both))
+        holder.rollback()
+        refusals = [each.exception(30) for each in both]
+    assert sorted(type(each).__name__ for each in refusals) == ["AlreadyBlocked", "NoneType"]
+    assert Event.objects.get().kind == "blocked"
