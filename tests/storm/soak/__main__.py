@@ -1,8 +1,9 @@
 """Soaks the engine for some minutes on servers of its own: `python -m tests.storm.soak --minutes 10 --seed 1`.
 
-One of two workers is killed every 20 seconds, the broker is flushed every 30, while processes of all shapes are
-started, paused, resumed, restarted and aborted at random. At the end what is not final must be exactly what the
-soak's own ledger left paused or failed. Prints what happened and exits with 1 where anything is wrong.
+One of two workers is killed every 20 seconds, one is frozen in every minute, the broker is flushed every 30 seconds,
+while processes of all shapes are started, paused, resumed, restarted and aborted at random. At the end what is not
+final must be exactly what the soak's own ledger left paused or failed. Prints what happened and exits with 1 where
+anything is wrong.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ STARTS_PER_SECOND = 10.0
 PROCESSES_PER_MINUTE = 500
 KILLS_PER_MINUTE = 2.5
 LONGEST_STALL_SECONDS = 30.0
+TASKS = "SELECT count(*) FROM tasks_task"
+LATE = "SELECT count(*) FROM processes_event WHERE kind = 'release_refused'"
 INTERRUPTED = 130
 TOLD = 20
 """So many of the things that are wrong are told; the others are counted."""
@@ -147,7 +150,7 @@ def summary(ledger: Ledger, observer: Observer, faults: Faults, calm_seconds: fl
     return "\n".join(
         [
             f"{len(ledger.accounts)} processes started: {listed(observer.ask(STATES))}",
-            f"{observer.number('SELECT count(*) FROM tasks_task')} tasks; rescued: {listed(rescued)}",
+            f"{observer.number(TASKS)} tasks; rescued: {listed(rescued)}; {observer.number(LATE)} refused as late",
             *(
                 f"{kind}: {answers.pop(DONE, 0)} done, {answers.total()} refused ({listed(answers.items())})"
                 for kind, answers in acts.items()
