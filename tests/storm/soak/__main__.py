@@ -169,6 +169,8 @@ def too_little(ledger: Ledger, faults: Faults, minutes: float) -> Iterator[str]:
         yield f"no process had the shape {' or '.join(sorted(missing))}"
     if missing := set(KINDS.values()) - {kind for kind, answer in ledger.acts if answer == DONE}:
         yield f"nothing was {' or '.join(sorted(missing))}"
+    if missing := {"failed", "paused"} - {code for code, _ in ledger.whys.values()}:
+        yield f"at the end nothing was {' or '.join(sorted(missing))}"
     if faults.kills_with_leases < int(KILLS_PER_MINUTE * minutes):
         yield f"only {faults.kills_with_leases} kills struck a worker that held leases"
     if faults.longest_stall > LONGEST_STALL_SECONDS:
