@@ -8,10 +8,10 @@ RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test soak up check format clean bench-chain bench-faults lock
+.PHONY: help demo examples test soak up check format clean bench-chain bench-faults bench-retention lock
 
 help: ## Tell what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
 
 demo: $(VENV)/ready ## Fulfil 495 real orders on real workers, killing some of what runs
 	@ORCHESTRATOR_APPS=examples.orders ORCHESTRATOR_LOG_LEVEL=WARNING $(LOCAL) run --name demo --migrate -- $(RUN) manage.py fulfil_orders
@@ -44,6 +44,9 @@ bench-chain: $(VENV)/ready ## Measure a chain of five steps beside Celery's own
 
 bench-faults: $(VENV)/ready ## Measure how long work stands still after a fault
 	@$(RUN) -m benchmarks.faults
+
+bench-retention: $(VENV)/ready ## Measure what deleting a million old processes costs
+	@$(RUN) -m benchmarks.retention
 
 clean: ## Stop what runs and remove what was made; asks before it deletes data
 	@if [ -x $(RUN) ]; then $(LOCAL) clean; fi

@@ -271,15 +271,15 @@ def test_a_run_that_is_killed_for_real_leaves_a_marked_process_and_the_next_dele
     environ: dict[str, str],
 ) -> None:
     rule(COMPLETED)
-    big = with_tasks(20_000, custom_id="big", ended_at=LONG_AGO)
+    big = with_tasks(8_000, custom_id="big", ended_at=LONG_AGO)
     run = subprocess.Popen([sys.executable, str(ROOT / "manage.py"), "retain"], env=in_project(environ))
     try:
         wait_until(lambda: Process.objects.filter(deletion_began_at__isnull=False).exists())
     finally:
         run.send_signal(signal.SIGKILL)
         run.wait()
-    assert 0 < Task.objects.count() <= 20_000
-    assert Dependency.objects.count() < 19_999
+    assert 0 < Task.objects.count() <= 8_000
+    assert Dependency.objects.count() < 7_999
     assert not Tombstone.objects.exists()
     with pytest.raises(BeingDeleted):
         restart_process(big)
@@ -288,6 +288,13 @@ def test_a_run_that_is_killed_for_real_leaves_a_marked_process_and_the_next_dele
     assert "deleted 1 processes, aborted 0" in said.getvalue()
     assert rows_of(big.id) == (0, 0, 0)
     assert list(Tombstone.objects.values_list("custom_id", "process_id")) == [("big", big.id)]
+
+
+def test_a_step_leaves_a_process_alone_that_has_not_ended() -> None:
+    kept = [process(state) for state in (ProcessState.REGISTERING, ProcessState.RUNNING, ProcessState.PAUSED, FAILED)]
+    before = [columns(each) for each in kept]
+    assert list(delete_in_steps([each.id for each in kept])) == [0]
+    assert [columns(each) for each in kept] == before
 
 
 def test_deleting_one_that_is_being_deleted_finishes_it(monkeypatch: pytest.MonkeyPatch) -> None:

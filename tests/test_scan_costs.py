@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +23,11 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from orchestrator.local.django_programs import ROOT, in_project
-from recovery import finding
+from recovery import finding, retention
+from recovery.models import RetentionRule
+from recovery.retention import rehearse, retain
 from recovery.scans import SCANS
+from tasks import deleting
 from tasks.claiming import Claimer
 from tasks.models import Task, TaskState
 from tasks.queries import depths, ready_actors, unpolled_actors
@@ -78,7 +82,10 @@ def explaining() -> Iterator[list[Plan]]:
     plans: list[Plan] = []
 
     def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if any(f"{word} " in sql or f"{word}\n" in sql for word in ("SELECT", "UPDATE", "INSERT")) and not many:
+        if (
+            any(f"{word} " in sql or f"{word}\n" in sql for word in ("SELECT", "UPDATE", "INSERT", "DELETE"))
+            and not many
+        ):
             plans.append(plan_of(sql, params))
         return execute(sql, params, many, context)
 
@@ -137,7 +144,7 @@ def test_claim_reads_only_what_it_takes(history: None, limit: int) -> None:
     assert_cheap(plans, tables={"tasks_task"})
 
 
-@pytest.mark.parametrize("name", [name for name in SCANS if name != "lost_wakeups"])
+@pytest.mark.parametrize("name", [name for name in SCANS if name not in ("lost_wakeups", "retention")])
 def test_scan_reads_only_what_is_due(history: None, name: str) -> None:
     """Every statement of the scan: finding, locking, acting, recording; and again with nothing left to do."""
     scan = getattr(finding, f"scan_{name}")
@@ -158,6 +165,28 @@ def test_search_for_lost_wakeups_and_depths_read_only_what_is_enqueued(history: 
         assert ready_actors([*ACTORS, "live.nobody#1.0"]) == set(ACTORS)
     assert len(plans) == 4
     assert_cheap(plans, tables={"tasks_task"})
+
+
+def test_retention_reads_only_what_is_due_and_deletes_by_index(history: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search, the rehearsal and every statement of a step, where all that ended is due, and where nothing is."""
+    monkeypatch.setattr(retention, "BATCH", 10)
+    monkeypatch.setattr(retention, "COUNTED", 100)
+    monkeypatch.setattr(deleting, "FIRST_ROWS", 50)
+    monkeypatch.setattr(deleting, "ROWS", 50)
+    about = RetentionRule.objects.create(state="COMPLETED", age=timedelta(hours=1))
+    RetentionRule.objects.create(state="FAILED", age=timedelta(hours=1))
+    with explaining() as plans:
+        assert {each.count for each in rehearse()} == {0, 100}
+        deleted = 0
+        for done in retain():
+            deleted += done["deleted"]
+            if deleted >= 20:
+                break
+        RetentionRule.objects.filter(id=about.id).update(age=timedelta(days=100))
+        assert sum(retain(), Counter()).total() == 0
+    assert any("DELETE FROM tasks_task" in plan.statement for plan in plans)
+    assert any("INSERT INTO" in plan.statement and "tombstone" in plan.statement for plan in plans)
+    assert_cheap(plans, tables=TABLES - {"processes_event"})
 
 
 def test_statement_that_reads_the_history_is_found_out(history: None) -> None:
