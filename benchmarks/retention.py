@@ -27,7 +27,7 @@ from orchestrator.local.servers import Servers
 
 OLD = int(os.environ.get("OLD_PROCESSES", "1000000"))
 ROUNDS = 3
-SECONDS = 15
+SECONDS = 10
 MODES: dict[str, list[str] | None] = {"alone": None, "scan": [], "retain": ["--without-pause"]}
 
 FILL = (
@@ -78,7 +78,7 @@ def main() -> None:
         _wait(_manage(environ, "migrate", "-v0"))
         _fill(servers.postgres.url)
         calls: dict[str, dict[str, list[float]]] = {mode: {} for mode in MODES}
-        steps: dict[str, list[float]] = {mode: [] for mode in MODES}
+        held: dict[str, list[float]] = {mode: [] for mode in MODES}
         deleted = dict.fromkeys(MODES, 0)
         for _ in range(ROUNDS):
             for mode, options in MODES.items():
@@ -88,10 +88,10 @@ def main() -> None:
                     calls[mode].setdefault(name, []).extend(times)
                 if beside is not None:
                     told: dict[str, Any] = json.loads(_wait(beside))
-                    steps[mode] += told["steps"]
+                    held[mode] += told["held"]
                     deleted[mode] += told["deleted"]
         for mode in MODES:
-            _tell(mode, calls[mode], steps[mode], deleted[mode])
+            _tell(mode, calls[mode], held[mode], deleted[mode])
     rmtree(folder, ignore_errors=True)
 
 
@@ -105,14 +105,14 @@ def _fill(url: str) -> None:
         connection.execute("VACUUM (ANALYZE) processes_process, tasks_task, tasks_dependency")
 
 
-def _tell(mode: str, calls: dict[str, list[float]], steps: list[float], deleted: int) -> None:
+def _tell(mode: str, calls: dict[str, list[float]], held: list[float], deleted: int) -> None:
     told = "  ".join(f"{name} {median(times):.2f} ms (99 %: {_late(times):.1f})" for name, times in calls.items())
     print(f"{mode:<7} {len(calls['start']) / ROUNDS / SECONDS:6.0f} processes/s  {told}")
-    if steps:
+    if held:
         rate = deleted / ROUNDS / SECONDS
         print(
-            f"        {rate:6.0f} deleted/s, {len(steps)} steps: median {median(steps):.0f} ms, "
-            f"99 %: {_late(steps):.0f}, longest {max(steps):.0f}",
+            f"        {rate:6.0f} deleted/s, {len(held)} transactions, locks held: median {median(held):.0f} ms, "
+            f"99 %: {_late(held):.0f}, longest {max(held):.0f}",
             flush=True,
         )
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 SECONDS = 1.0
 """A scan gives way after so long; the next one goes on."""
-BATCH = 50
+BATCH = 20
 """So many processes are deleted together."""
 COUNTED = 10_000
 """A rehearsal counts no further, for each rule."""
