@@ -17,7 +17,7 @@ from processes.errors import Refused
 from processes.failures import Failure
 from processes.models import Process
 from processes.states import FINAL_STATES, PROCESS_TRANSITIONS, STANDSTILLS, ProcessState
-from tasks.aborting import abort
+from tasks.actors import abort, complete_task, fail_task, pause, restart_process, restart_task, resume
 from tasks.claiming import Claimer
 from tasks.decisions import Decision
 from tasks.expiring import HEARTBEAT, end_leases, enqueue_due, spend_budgets, time_out
@@ -34,7 +34,7 @@ from tasks.outcomes import (
 )
 from tasks.registration import register
 from tasks.releasing import release
-from tasks.states import TASK_TRANSITIONS, TaskState
+from tasks.states import ENDED_STATES, TASK_TRANSITIONS, TaskState
 from tasks.transitions import Changes, account, conclude, lock_processes
 from tests import recovery_rows
 from tests.recovery_rows import ACTOR, NOW
@@ -84,6 +84,12 @@ def spend_its_budget(task: Task) -> None:
     spend_budgets([(task.id, task.process_id)], LATER)
 
 
+def answer_from_outside(task: Task, *, fails: bool = False) -> None:
+    if task.state not in (TaskState.POLLED, TaskState.DECIDED):
+        Task.objects.filter(id=task.id).update(kind="external")
+    _ = fail_task(task, "no") if fails else complete_task(task, 1)
+
+
 TASK_FUNCTIONS: dict[str, Callable[[Task], object]] = {
     "claim": lambda task: Claimer(ACTOR, "w").claim(10),
     "complete": releasing(lambda lease: completed(lease, "1")),
@@ -103,6 +109,11 @@ TASK_FUNCTIONS: dict[str, Callable[[Task], object]] = {
     "abort": lambda task: abort(task.process),
     "time out": lambda task: time_out([task.process_id], LATER),
     "register": lambda task: register([task.process_id]),
+    "pause": lambda task: pause(task.process),
+    "resume": lambda task: resume(task.process),
+    "restart": restart_task,
+    "complete from outside": answer_from_outside,
+    "fail from outside": lambda task: answer_from_outside(task, fails=True),
 }
 
 
@@ -169,12 +180,25 @@ def fail_a_task(process: Process) -> None:
         conclude(Changes(), failed=[process.id])
 
 
+def fail_unseen(process: Process) -> Task:
+    """A task has failed, and the process has not learnt of it yet."""
+    Task.objects.filter(process=process).exclude(state__in=ENDED_STATES).update(
+        state=TaskState.FAILED, failure=A_FAILURE.to_text(), ended_at=NOW, pending=0
+    )
+    return Task.objects.filter(process=process).first() or Task(id=OTHER)
+
+
 PROCESS_FUNCTIONS: dict[str, Callable[[Process], object]] = {
     "register": lambda process: register([process.id]),
     "abort": abort,
     "time out": lambda process: time_out([process.id], LATER),
     "complete": finish_the_last_task,
     "fail": fail_a_task,
+    "pause": pause,
+    "resume": resume,
+    "resume with a failure": lambda process: (fail_unseen(process), resume(process)),
+    "restart": restart_process,
+    "restart what failed": lambda process: restart_task(fail_unseen(process)),
 }
 
 
