@@ -63,6 +63,7 @@ def test_exactly_the_tasks_of_the_engine_are_registered() -> None:
         "recovery.task_heartbeat",
         "recovery.due",
         "recovery.lost_wakeups",
+        "recovery.retention",
     }
 
 

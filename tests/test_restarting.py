@@ -64,7 +64,7 @@ def test_a_restarted_task_has_all_its_tries_and_its_time_again_and_its_process_r
 
 def test_a_process_with_two_failed_tasks_runs_on_when_the_second_is_restarted_and_not_before() -> None:
     of = finished(two_failing)
-    first, second = Task.objects.filter(actor=str(fail.actor_name)).order_by("ended_at")
+    first, second = Task.objects.filter(actor=str(fail.actor_name)).order_by("ended_at", "id")
     assert of.failed_task_id == first.id
     stood_still_at = of.stood_still_at
     assert restart_task(first).detail["state"] == "FAILED"

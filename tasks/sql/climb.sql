@@ -45,3 +45,4 @@ SELECT
     ) AS accepted
 FROM member
 GROUP BY member.origin, member.process_id
+ORDER BY member.origin
