@@ -76,7 +76,7 @@ def unseen() -> None:
 
 
 def waiting(age: timedelta = timedelta(seconds=31)) -> Task:
-    """A task that has been ENQUEUED for so long, and that nobody has polled for: bells of earlier tests may be heard."""
+    """A task that has been ENQUEUED for so long; whoever heard the bell of an earlier test has not polled for it."""
     ActorStatus.objects.filter(name=ADD).delete()
     return task(actor=ADD, enqueued_at=timezone.now() - age)
 
