@@ -77,6 +77,7 @@ def soak(folder: Path, seed: int, minutes: float) -> list[str]:
             ledger.read()
             print(summary(ledger, observer, faults, calm_seconds), flush=True)
             wrong = [
+                *rejected(workers),
                 *too_little(ledger, faults, minutes),
                 *(each for check in CHECKS for each in check(ledger, observer)),
             ]
@@ -159,6 +160,14 @@ def summary(ledger: Ledger, observer: Observer, faults: Faults, calm_seconds: fl
             f"{faults}; calm after {calm_seconds:.1f} s",
         ]
     )
+
+
+def rejected(workers: list[Program]) -> Iterator[str]:
+    """What workers tried to write and constraints of the database forbade: the engine is wrong, if not the rows."""
+    for each in workers:
+        for line in each.log_path.read_text(errors="replace").splitlines():
+            if "violates" in line and "constraint" in line:
+                yield f"worker {each.name}: {line.strip()}"
 
 
 def too_little(ledger: Ledger, faults: Faults, minutes: float) -> Iterator[str]:
