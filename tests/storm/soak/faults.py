@@ -118,10 +118,8 @@ class Faults:
         """Stop a worker at random at a moment at which its children hold leases, as far as there is one."""
         victim = self.random.choice(self.workers)
         until = monotonic() + PATIENCE_SECONDS
-        while not (children := names_of_children(victim)) and monotonic() < until:
-            sleep(TICK_SECONDS)
         victim.send_to_all(signal.SIGSTOP)
-        while not self._held_by(children) and monotonic() < until:
+        while not self._held_by(children := names_of_children(victim)) and monotonic() < until:
             victim.send_to_all(signal.SIGCONT)
             sleep(0.02)
             victim.send_to_all(signal.SIGSTOP)
