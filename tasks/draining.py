@@ -42,10 +42,15 @@ def drain(actor: str) -> None:
     """Work for `actor` (a full name) and for what that feeds, for about a second. Raises nothing."""
     try:
         Drain(actor).run()
-    except Error as error:
+    except (OperationalError, InterfaceError) as error:
         log.warning(
             "a drain ends: the database cannot be reached",
             extra={"event": "drain_failed", "actor": actor, "reason": str(error)},
+        )
+    except Error as error:
+        log.error(  # noqa: TRY400  # what it tells is the database's message, not where it was met
+            "a drain ends: the database refuses what it writes",
+            extra={"event": "drain_refused", "actor": actor, "reason": str(error)},
         )
 
 
