@@ -26,7 +26,7 @@ from orchestrator.local.programs import Program
 from orchestrator.local.servers import Servers
 from tests.storm.observing import GOING, WRONG_COUNTERS, Hit, Load, Observer, names_of_children
 
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(900)
 
 TIMES = 10
 POLLED = 50
@@ -34,6 +34,8 @@ HALF_DONE = 300
 LIVE = 500
 WIDTH, STEPS = 5, 4
 TASKS = 2 + WIDTH * (1 + STEPS)
+LOAD_SECONDS = 120
+"""So long the load may take to come back: faults overlap, and each may cost a heartbeat, a scan and a restart."""
 PROGRESS_BYTES = 4_000
 """Between two faults the workers must have got on by about fifty tasks."""
 
@@ -85,7 +87,7 @@ class Storm:
 
     def strike(self, fault: str, act: Callable[[], None]) -> None:
         """Wait until there is load on both workers, record it, and strike."""
-        load = self.wait_for_load(30)
+        load = self.wait_for_load(LOAD_SECONDS)
         act()
         self.observer.hits.append(Hit(fault, load))
 
@@ -130,7 +132,7 @@ class Storm:
         """Stop what runs."""
         if self.feeder is not None and self.feeder.poll() is None:
             self.feeder.kill()
-            self.feeder.wait()
+            self.feeder.communicate()
         self.observer.close()
         for program in (self.beat, *self.workers):
             program.stop()
