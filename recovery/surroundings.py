@@ -12,6 +12,7 @@ from django.db import connection
 from processes.models import Event, Process
 from recovery.causes import Cause, Explanation
 from recovery.lateness import late_scans
+from tasks import bell
 from tasks.models import EVERYTHING, ActorStatus, Task
 from tasks.policies import ActorName
 from tasks.presence import UNSEEN, last_seen_serving, live_workers, serving
@@ -108,8 +109,7 @@ class Surroundings:
             return Explanation(Cause.UNKNOWN_ACTOR, told, f"Deploy workers that have {code}.", named(task))
         since = f"since {at(seen)}" if seen is not None else "yet"
         told = f"{_ready(task)}; no live worker has served it {since}."
-        task_list = ActorName.parse(task.actor).task_list
-        queue = f"actors.{task_list}" if task_list else "actors"
+        queue = bell.for_actor(task.actor).queue
         return Explanation(Cause.NO_LIVE_WORKER, told, f"Start a worker that serves the queue {queue}.", named(task))
 
     def _why_not_polled(self, task: Task) -> Explanation:

@@ -10,9 +10,8 @@ from processes.models import Event, Process
 from processes.states import FINAL_STATES, ProcessState
 from recovery.causes import Cause, Explanation
 from recovery.surroundings import NOTHING, Surroundings, at, named, told_of
-from tasks.errors import NoSuchTask
 from tasks.models import DelayReason, Kind, Task
-from tasks.queries import way_to_blocking_task
+from tasks.queries import task_in_process, way_to_blocking_task
 from tasks.states import OPEN_STATES, TaskState
 
 ACTIVE_STATES = (TaskState.ENQUEUED, TaskState.POLLED, TaskState.DELAYED)
@@ -29,10 +28,7 @@ def why(subject: Process | Task | UUID) -> Explanation:
     if isinstance(subject, UUID):
         return _why_id(subject)
     if isinstance(subject, Task):
-        task = Task.objects.filter(id=subject.id).select_related("process").first()
-        if task is None:
-            raise NoSuchTask(subject.id)
-        return _why_task(task, Surroundings())
+        return _why_task(task_in_process(subject.id), Surroundings())
     process = Process.objects.filter(id=subject.id).first()
     if process is None:
         raise NoSuchProcess(subject.id)

@@ -86,8 +86,9 @@ def _name(actor: Named) -> str:
 def _block(name: str, kind: str, order: Order) -> Event:
     def do() -> Mapping[str, object]:
         check_not_blocked(_locked(name))
-        clock = Now() if name == EVERYTHING else InstallationClock(Now())
-        ActorStatus.objects.filter(name=name, blocked_at__isnull=True).update(blocked_at=Now(), clock_stopped_at=clock)
+        ActorStatus.objects.filter(name=name, blocked_at__isnull=True).update(
+            blocked_at=Now(), clock_stopped_at=_clock(name)
+        )
         return {}
 
     return perform(Act(kind=kind, order=order, actor=name), do)
@@ -96,14 +97,20 @@ def _block(name: str, kind: str, order: Order) -> Event:
 def _unblock(name: str, kind: str, order: Order, ready: Callable[[], Iterable[str]]) -> Event:
     def do() -> Mapping[str, object]:
         since = blocked_since(_locked(name))
-        clock = Now() if name == EVERYTHING else InstallationClock(Now())
         ActorStatus.objects.filter(name=name, blocked_at__isnull=False).update(
-            blocked_at=None, clock_stopped_at=None, blocked_for=F("blocked_for") + (clock - F("clock_stopped_at"))
+            blocked_at=None,
+            clock_stopped_at=None,
+            blocked_for=F("blocked_for") + (_clock(name) - F("clock_stopped_at")),
         )
         bell.ring(ready())
         return {"blocked_at": since.isoformat()}
 
     return perform(Act(kind=kind, order=order, actor=name), do)
+
+
+def _clock(name: str) -> Now | InstallationClock:
+    """The clock in which that of `name` runs: for all actors the installation's, and for that the time itself."""
+    return Now() if name == EVERYTHING else InstallationClock(Now())
 
 
 def _locked(name: str) -> ActorStatus:

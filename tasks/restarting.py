@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from processes.errors import AlreadyRestarted, BeingDeleted, Refused
 from processes.models import Event, Process, new_id
 from processes.states import ProcessState
@@ -19,7 +17,7 @@ from tasks.models import Kind, Task
 from tasks.statements import fetch, records
 from tasks.states import TaskState
 from tasks.steering import Steering, steer, steer_task
-from tasks.transitions import Changes, move_on, restart_tasks
+from tasks.transitions import Changes, move_on, restart_tasks, unaccepted_failures
 
 
 def restart_task(task: Task | UUID, *, by: str = "", reason: str = "", request_id: str | None = None) -> Event:
@@ -77,11 +75,6 @@ def _restart_tasks(process: Process, ids: list[UUID], changes: Changes) -> str:
     return move_on(process.id, changes) if process.state == ProcessState.FAILED else process.state
 
 
-def _unaccepted(process: Process) -> QuerySet[Task]:
-    failed = Task.objects.filter(process_id=process.id, state=TaskState.FAILED, failure_accepted=False)
-    return failed.order_by("ended_at", "id")
-
-
 def _check_some_restartable(process: Process) -> None:
     check_not_ended(process)
     restartable, refusals = _sorted_out(process)
@@ -92,7 +85,7 @@ def _check_some_restartable(process: Process) -> None:
 def _sorted_out(process: Process) -> tuple[list[UUID], dict[UUID, Refused]]:
     restartable: list[UUID] = []
     refusals: dict[UUID, Refused] = {}
-    for task in _unaccepted(process):
+    for task in unaccepted_failures(process.id):
         try:
             _check_restartable(task)
         except Refused as refusal:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from processes.failures import Failure
@@ -203,13 +204,18 @@ def restart_tasks(ids: Sequence[UUID]) -> None:
     )
 
 
+def unaccepted_failures(process_id: UUID) -> QuerySet[Task]:
+    """The failed tasks of a process whose failure nobody accepts, in the order in which they failed."""
+    failed = Task.objects.filter(process_id=process_id, state=TaskState.FAILED, failure_accepted=False)
+    return failed.order_by("ended_at", "id")
+
+
 def move_on(process_id: UUID, changes: Changes) -> str:
     """Let a process leave its standstill where nothing keeps it there any more; return the state it is in then.
 
     An unaccepted failed task keeps it: it is FAILED, naming the first such task. The standstill began when it began.
     """
-    failed = Task.objects.filter(process_id=process_id, state=TaskState.FAILED, failure_accepted=False)
-    first = failed.order_by("ended_at", "id").only("id", "failure").first()
+    first = unaccepted_failures(process_id).only("id", "failure").first()
     if first is not None:
         name_failure(process_id, first.failure or "", first.id)
         return ProcessState.FAILED
