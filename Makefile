@@ -6,6 +6,8 @@ PYTHON ?= $(firstword $(foreach each,python3 python3.13 python3.12 python3.11,$(
 VENV := .venv
 RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
+# Two halves at once, each with a database of its own; a file stays in one of them, and the longest ones begin.
+PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
 .PHONY: help demo examples test soak up check format clean bench-chain bench-faults bench-retention lock

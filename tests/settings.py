@@ -3,7 +3,7 @@
 import os
 import secrets
 
-os.environ.setdefault("ORCHESTRATOR_BROKER_PREFIX", f"test-{secrets.token_hex(4)}")
+os.environ["ORCHESTRATOR_BROKER_PREFIX"] = f"test-{secrets.token_hex(4)}"
 os.environ.setdefault("ORCHESTRATOR_APPS", "tests.flows,examples.orders,examples.patterns")
 os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
 

@@ -247,7 +247,7 @@ WRONG: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_failure_that_cannot_be_stored_is_refused(wrong: dict[str, Any]) -> None:
     task = asked()
     with refused(NotStorable):

@@ -198,7 +198,7 @@ def test_a_worker_that_is_told_to_stop_hands_back_while_it_runs_and_goes_when_th
     wait_until(lambda: Task.objects.filter(state=TaskState.COMPLETED).count() == 50 - unstarted)
     ended = monotonic()
     worker.wait()
-    assert monotonic() - ended < 3
+    assert monotonic() - ended < 10
     taken = Task.objects.filter(worker="by-hand").values_list("state", "attempt", "tries")
     assert set(taken) == {(TaskState.POLLED, 2, 0)}
     assert len(lines(path)) == 50 - unstarted

@@ -81,7 +81,6 @@ def test_a_failure_is_a_value_like_any_other() -> None:
 @pytest.mark.parametrize(
     "detail",
     [(1,), float("nan"), {1: 2}, {"$": "ref", "v": {"task": "x", "wait": True}}, object(), "\ud800", b"", {"a": {1}}],
-    ids=repr,
 )
 def test_a_failure_that_would_come_back_altered_is_refused(detail: Any) -> None:
     with pytest.raises(NotStorable):

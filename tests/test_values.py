@@ -129,7 +129,6 @@ def nested(depth: int) -> object:
         nested(101),
         CYCLE,
     ],
-    ids=repr,
 )
 def test_what_would_not_come_back_unchanged_is_refused(value: object) -> None:
     with pytest.raises(NotStorable):
