@@ -11,6 +11,8 @@ import orjson
 MESSAGE_LIMIT = 10_000
 TRACEBACK_LIMIT = 20_000
 CAUSES_LIMIT = 20
+DEPENDENCY_FAILED = "dependency_failed"
+"""The type of what fails because it would be handed a failure that it does not accept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from processes.errors import NoSuchProcess
-from processes.failures import Failure
+from processes.failures import DEPENDENCY_FAILED, Failure
 from processes.models import Event, Process
 from processes.states import FINAL_STATES, ProcessState
 from recovery.causes import Cause, Explanation
@@ -85,7 +85,7 @@ def _why_failed(process: Process) -> Explanation:
         return Explanation(Cause.FAILED, f"{since}, for it cannot be registered: {told}.", action, ids)
     ids["task"] = str(process.failed_task_id)
     action = f"Repair the cause, then: manage.py steer restart-failed {process.id}"
-    if failure.type == "dependency_failed":
+    if failure.type == DEPENDENCY_FAILED:
         action = f"Restart or abort the process: manage.py steer restart {process.id}"
     return Explanation(Cause.FAILED, f"{since}, for task {process.failed_task_id} failed: {told}.", action, ids)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from processes.failures import Failure
 from processes.values import Json, Refer, decode, encode
 from tasks.errors import TasksError
 from tasks.promises import NoWait, Promise, Settled, references
@@ -20,10 +21,15 @@ class ArgumentsTooLarge(TasksError):
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """Arguments by parameter name, and the promises among them that were handed over as they are."""
+    """Arguments by parameter name.
+
+    `given` are the promises among them that were handed over as they are, `failures` what promises were replaced with
+    that were waited for and are failures, wherever in the arguments they stand.
+    """
 
     values: dict[str, Any]
     given: frozenset[UUID]
+    failures: tuple[Failure, ...]
 
 
 def encode_arguments(arguments: Mapping[str, object], refer: Callable[[Promise, bool], None]) -> str:
@@ -56,16 +62,21 @@ def decode_arguments(text: str, settled: Mapping[UUID, Settled]) -> Arguments:
             f"the arguments take {size:,} characters; {settings.ORCHESTRATOR_ARGUMENTS_LIMIT_BYTES:,} are allowed"
         )
 
+    failures: list[Failure] = []
+
     def resolve(content: Json) -> object:
         task_id = UUID(content["task"])
-        if content["wait"]:
-            return _value(settled[task_id])
-        return Promise(task_id, settled=(_value(settled[task_id]),) if task_id in settled else ())
+        if not content["wait"]:
+            return Promise(task_id, settled=(_value(settled[task_id]),) if task_id in settled else ())
+        value = _value(settled[task_id])
+        if isinstance(value, Failure):
+            failures.append(value)
+        return value
 
     values = decode(text, resolve=resolve)
     if type(values) is not dict:
         raise TypeError("arguments are no object")
-    return Arguments(values, frozenset(each.task_id for each in refers if not each.wait))
+    return Arguments(values, frozenset(each.task_id for each in refers if not each.wait), tuple(failures))
 
 
 def encode_result(value: object, *, refer: Refer | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from functools import cached_property, lru_cache, update_wrapper
@@ -138,6 +138,13 @@ class Actor(Generic[P, R]):
             return cast(Callable[..., R], self.function)(**arguments)
         bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
         return cast(Callable[..., R], self.function)(*bound.args, **bound.kwargs)
+
+    def each_argument(self, arguments: Mapping[str, Any]) -> Iterable[Any]:
+        """What the function is handed, one by one: also of `*args` and `**kwargs`."""
+        if self._is_plain:
+            return arguments.values()
+        bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
+        return [*bound.args, *bound.kwargs.values()]
 
     def _check_retry(self, retry: object) -> None:
         if not isinstance(retry, Retry):

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from processes.failures import Failure
+from processes.failures import DEPENDENCY_FAILED, Failure
 from tasks.arguments import Arguments, ArgumentsTooLarge, decode_arguments, encode_result
 from tasks.builtins import collect
 from tasks.context import CurrentTask, Snooze, running
@@ -50,9 +50,9 @@ def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled]
         misfit = f"the arguments cannot be read: {error}"
     if misfit:
         return incompatible(lease, INCOMPATIBLE_AGAIN, Failure("incompatible_code", misfit))
-    unaccepted = _unaccepted_failure(lease, arguments)
+    unaccepted = _unaccepted_failure(lease, actor, arguments)
     if unaccepted is not None:
-        return failed(lease, Failure("dependency_failed", "an argument is a failure", cause=unaccepted))
+        return failed(lease, Failure(DEPENDENCY_FAILED, "an argument is a failure", cause=unaccepted))
     return with_details(attempt(lease, actor, lambda: _call(lease, actor, arguments, current)), current)
 
 
@@ -82,10 +82,12 @@ def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: C
         return decided(lease, recorder.finish(returned))
 
 
-def _unaccepted_failure(lease: Lease, arguments: Arguments) -> Failure | None:
+def _unaccepted_failure(lease: Lease, actor: Actor[..., Any], arguments: Arguments) -> Failure | None:
+    """The failure that a task would be handed and does not accept. One that is part of another value is data."""
     if lease.kind == "decider" or lease.accepts_failures:
         return None
-    return next((each for each in arguments.values.values() if isinstance(each, Failure)), None)
+    handed = (*arguments.failures, *actor.each_argument(arguments.values))
+    return next((each for each in handed if isinstance(each, Failure)), None)
 
 
 def after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from processes.errors import AlreadyRestarted, BeingDeleted, Refused
+from processes.failures import DEPENDENCY_FAILED, Failure
 from processes.models import Event, Process, new_id
 from processes.states import ProcessState
 from processes.transitions import give_up_identity
@@ -66,8 +67,16 @@ def _check_restartable(task: Task) -> None:
         raise NotFailed(task.id, task.state)
     if task.failure_accepted:
         raise FailureWasAccepted(task.id)
-    if task.failed_input is not None and task.kind != Kind.DECIDER and not task.accepts_failures:
+    if _would_fail_again(task):
         raise DependencyFailed(task.id)
+
+
+def _would_fail_again(task: Task) -> bool:
+    """Whether it would be handed a failure that it does not accept: that of an awaited task, or one that is a value."""
+    if task.kind == Kind.DECIDER or task.accepts_failures:
+        return False
+    is_doomed = task.kind == Kind.WORKER and Failure.from_text(task.failure or "").type == DEPENDENCY_FAILED
+    return is_doomed or task.failed_input is not None
 
 
 def _restart_tasks(process: Process, ids: list[UUID], changes: Changes) -> str:

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from processes.failures import Failure
+from processes.failures import DEPENDENCY_FAILED, Failure
 from processes.history import event, record
 from processes.states import ProcessState
 from processes.transitions import fail_processes, name_failure
@@ -116,7 +116,7 @@ def fail_doomed(doomed: Sequence[Doomed], changes: Changes) -> None:
         }
         failed = {
             each.task_id: Failure(
-                "dependency_failed", "an awaited task failed", cause=causes[each.failed_input]
+                DEPENDENCY_FAILED, "an awaited task failed", cause=causes[each.failed_input]
             ).to_text()
             for each in doomed
         }
