@@ -1,7 +1,7 @@
 """Releases leased attempts: delivers their outcomes and everything that follows from them, in one transaction.
 
-The walk of a release: lock the processes → write the outcomes behind the fence → judge failures → insert the
-calls of decisions → settle (carry values, wake waiters) → account (count, complete processes) → commit.
+The walk of a release: lock the processes → write the outcomes behind the fence → judge failures → settle (carry
+values, wake waiters) → insert the calls of decisions → account (count, complete processes) → commit.
 """
 
 from __future__ import annotations

@@ -154,12 +154,12 @@ def conclude(
 ) -> None:
     """Draw the conclusions from tasks that have just been settled, failed or decided; account for all of it.
 
-    Failures are judged first: what a process that stands still because of them would enqueue is HELD.
+    Failures are judged first: what a process that stands still because of them would enqueue is HELD. New calls come
+    last: what they wait for and is settled in this very transaction they find settled, and nobody counts it again.
     """
     settled = [*settled, *(judge_failures(failed, changes) if failed else ())]
-    doomed = insert_calls(decisions, changes)
-    if settled or decided:
-        doomed += settle(settled, decided, changes)
+    doomed = settle(settled, decided, changes) if settled or decided else []
+    doomed += insert_calls(decisions, changes)
     fail_doomed(doomed, changes)
     account(changes)
 
