@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-HITS = 3
+LEAST_HITS = 3
 """So many hits a cell must have."""
-LEASES = 20
+LEAST_LEASES = 20
 """A strike counts where at least so many leases are held."""
-PROCESSES = 200
+LEAST_PROCESSES = 200
 """A storm must start so many processes."""
 
 
@@ -53,7 +53,7 @@ class Result:
 
     def needed(self) -> list[str]:
         """The moments that were not hit often enough yet."""
-        return [moment for moment, cell in self.cells.items() if cell.hits < HITS]
+        return [moment for moment, cell in self.cells.items() if cell.hits < LEAST_HITS]
 
     def hit(self, moments: Sequence[str], leases: int) -> None:
         """Note a strike."""
@@ -70,7 +70,7 @@ class Result:
     def missing(self) -> list[str]:
         """What it lacks to count."""
         few = [f"{moment} was hit {self.cells[moment].hits} times" for moment in self.needed()]
-        if self.processes < PROCESSES:
+        if self.processes < LEAST_PROCESSES:
             few.append(f"only {self.processes} processes were started")
         return [f"too little: {each}" for each in few]
 

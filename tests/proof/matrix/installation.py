@@ -1,4 +1,4 @@
-"""One installation of a storm's own: embedded servers, two workers, beat, clients and a steering, links between them."""
+"""One installation of a storm's own: embedded servers, workers, beat, clients, steering, and links between them."""
 
 from __future__ import annotations
 
@@ -60,9 +60,7 @@ class Site:
         self._servers, self._seed, self._proxied = servers, seed, proxied
         self._loop = Loop()
         self.workers = {
-            name: worker(
-                servers.ownership, self.environ(name), name=name, concurrency=scale.children, restart=True
-            )
+            name: worker(servers.ownership, self.environ(name), name=name, concurrency=scale.children, restart=True)
             for name in (f"worker-{number}" for number in range(1, scale.workers + 1))
         }
         self.beat = beat(servers.ownership, self.environ("beat"), restart=True)

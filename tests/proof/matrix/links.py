@@ -38,12 +38,15 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="links", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="links", daemon=True)
+        self._thread.start()
+        self._links: list[Link] = []
 
     def open(self, upstream: str, new_filter: Callable[[], Filter] | None = None) -> Link:
         """A new link to a server: `host:port`, or the path of a socket. Each connection gets a filter of its own."""
         link = Link(self, upstream, new_filter)
         self.call(link.listen())
+        self._links.append(link)
         return link
 
     def call(self, coroutine: Coroutine[Any, Any, None]) -> None:
@@ -51,8 +54,12 @@ class Loop:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """End the thread; the links end with it."""
+        """End all links, then the thread."""
+        for link in self._links:
+            self.call(link.end())
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE_SECONDS)
+        self._loop.close()
 
 
 class Link:
@@ -75,6 +82,14 @@ class Link:
         """Take connections on a free port of 127.0.0.1."""
         self._server = await asyncio.get_running_loop().create_server(lambda: ClientSide(self), "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def end(self) -> None:
+        """Take no more connections, and end those that there are."""
+        if self._server is not None:
+            self._server.close()
+        await self._reset_all()
+        # What was reset is closed in the next round of the loop.
+        await asyncio.sleep(0)
 
     def cut(self) -> None:
         """Reset all connections, and refuse new ones."""

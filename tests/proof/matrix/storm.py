@@ -23,12 +23,12 @@ from time import monotonic, sleep
 from typing import Any
 
 from orchestrator.local.programs import LaunchError
-from tests.proof.matrix.cells import HITS, LEASES, PROCESSES, Result
+from tests.proof.matrix.cells import LEAST_LEASES, LEAST_PROCESSES, Result
 from tests.proof.matrix.faults import FAULTS, Fault
 from tests.proof.matrix.installation import Scale, Site, installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.moments import ALL, START
-from tests.proof.matrix.observing import LIVE, PROCESSES as COUNT_PROCESSES, TASKS, Recovery, Unreachable
+from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
 
 LONGEST_SECONDS = 150.0
 """A storm without a bound of its own strikes no longer than this."""
@@ -73,7 +73,11 @@ def give_up_after(seconds: float) -> None:
 
 
 def run(
-    name: str, seed: str, folder: Path, seconds: float | None = None, moments: Sequence[str] = ALL,
+    name: str,
+    seed: str,
+    folder: Path,
+    seconds: float | None = None,
+    moments: Sequence[str] = ALL,
     scale: Scale | None = None,
 ) -> Result:
     """Run one storm in a folder that is not there yet."""
@@ -87,7 +91,7 @@ def run(
             storm.rage(seconds)
             result.wrong += site.calm_down()
             storm.settle()
-            result.processes, result.tasks = site.observer.number(COUNT_PROCESSES), site.observer.number(TASKS)
+            result.processes, result.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
             result.wrong += rejected(site)
             result.checked = judged(site, result.wrong)
     except (LaunchError, Unreachable) as error:
@@ -119,10 +123,10 @@ class Storm:
         """Strike once, if enough is leased and somebody is held whom the fault concerns."""
         self.site.wait_until_whole()
         self._hold(self._chosen())
-        self._wait(lambda: len(self.site.observer.leases()) >= LEASES, LEASED_SECONDS)
+        self._wait(lambda: len(self.site.observer.leases()) >= LEAST_LEASES, LEASED_SECONDS)
         leases = self.site.observer.leases()
         victims = self.fault.victims(self.site.held(), self.result.needed(), self.random)
-        if len(leases) < LEASES or not victims:
+        if len(leases) < LEAST_LEASES or not victims:
             self.site.moments.let_go()
             self.result.vain += 1
             return
@@ -173,7 +177,7 @@ class Storm:
     _next_look = 0.0
 
     def _is_needed(self) -> bool:
-        return bool(self.result.needed()) or self.site.observer.number(COUNT_PROCESSES) < PROCESSES
+        return bool(self.result.needed()) or self.site.observer.number(PROCESSES) < LEAST_PROCESSES
 
     def _write(self, at: float, moments: list[str], leases: int, victims: list[str]) -> None:
         line: dict[str, Any] = {"at": at, "until": time.time(), "fault": self.fault.name, "moments": moments}
