@@ -93,3 +93,10 @@ FAULTS = {
         *_links(),
     )
 }
+
+LONGEST = ("postgres_frozen", "half_open", "beat", "stopped", "worker_terminated")
+
+
+def by_length(names: Sequence[str]) -> list[str]:
+    """The names of faults, those whose storms take longest first."""
+    return sorted(names, key=lambda name: next((n for n, each in enumerate(LONGEST) if each in name), len(LONGEST)))

@@ -37,7 +37,7 @@ class Scale:
     children: int = 12
     """Of each worker."""
     clients: int = 4
-    live: int = 90
+    live: int = 22
     """About so many processes are going at any time."""
     starts_per_second: float = 2.0
     """Of each client, at most."""

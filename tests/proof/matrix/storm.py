@@ -33,7 +33,7 @@ from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unrea
 LONGEST_SECONDS = 150.0
 """A storm without a bound of its own strikes no longer than this."""
 WARM_UP_SECONDS = 30.0
-WARM_LIVE = 40
+WARM_LIVE = 12
 HELD_SECONDS = 1.2
 """How long a strike waits for its moments to be held, in each of two waves."""
 LEASED_SECONDS = 2.0
