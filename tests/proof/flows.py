@@ -46,8 +46,11 @@ class Profile:
     hopeless: float = 0.03
     """Of flows: one of these is never answered, and the process times out."""
     napping: float = 0.5
-    """Of the calls of worker `c`: they take 50 to 400 ms. The other workers take 0 to 3 ms, so that their batches
-    grow large."""
+    """Of the calls of worker `c`: they nap. The other workers take 0 to 3 ms, so that their batches grow large."""
+    nap: tuple[float, float] = (0.05, 0.4)
+    """The shortest and the longest nap, in seconds."""
+    weight_of_c: int = 3
+    """How many of the calls of workers are calls of `c`: so many beside 15."""
     uneven: float = 0.12
     """Of calls of workers: they stumble, snooze or oversleep."""
     later: float = 0.05
@@ -60,6 +63,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "mixed": Profile(),
         "smooth": Profile(failing=0.0, asking=0.0, hopeless=0.0, uneven=0.03, later=0.01, napping=0.3),
+        "drowsy": Profile(napping=0.9, nap=(0.3, 1.3), weight_of_c=18),
     }
 )
 
@@ -136,15 +140,18 @@ class _Author:
         return self._worker(options)
 
     def _worker(self, options: Mapping[str, Any]) -> Call:
-        actor = self.random.choices(("a", "b", "c", "book", "judge"), (6, 5, 3, 3, 1))[0]
+        weights = (6, 5, self.profile.weight_of_c, 3, 1)
+        actor = self.random.choices(("a", "b", "c", "book", "judge"), weights)[0]
         takes_long = actor == "c" and self._happens(self.profile.napping)
-        seconds = self.random.uniform(0.05, 0.4) if takes_long else self.random.uniform(0.0, 0.003)
+        seconds = self.random.uniform(*self.profile.nap) if takes_long else self.random.uniform(0.0, 0.003)
         call = call_of(actor, sleep=round(seconds, 4), **options)
         if self._happens(self.profile.uneven):
             modes = ("stumbles", "snoozes", "oversleeps") if actor == "c" else ("stumbles", "snoozes")
             call["mode"] = self.random.choice(modes)
             call["times"] = self.random.randint(1, 2)
-            call["poll_to_end"] = POLL_TO_END_SECONDS if call["mode"] == "oversleeps" else None
+            if call["mode"] == "oversleeps":
+                call["poll_to_end"] = POLL_TO_END_SECONDS
+                call["sleep"] = min(call["sleep"], POLL_TO_END_SECONDS / 2)
         return call
 
     def _connect(self, draft: Draft, call: Call, earlier: Sequence[int]) -> None:

@@ -37,12 +37,14 @@ class Scale:
     children: int = 12
     """Of each worker."""
     clients: int = 4
-    live: int = 22
-    """About so many processes are going at any time."""
-    starts_per_second: float = 2.0
+    live: int = 30
+    """Each client keeps so many processes going."""
+    starts_per_second: float = 1.2
     """Of each client, at most."""
     acts_per_second: float = 2.0
     """Of the steering."""
+    profile: str = "drowsy"
+    """Of the flows: tasks that sleep hold leases for little work."""
 
 
 class Site:
@@ -195,7 +197,9 @@ class Site:
         return ((number, f"client-{number}") for number in range(1, self.scale.clients + 1))
 
     def _client(self, name: str, number: int) -> Program:
-        words = ["--number", str(number), "--live", str(self.scale.live), "--rate", str(self.scale.starts_per_second)]
+        scale = self.scale
+        words = ["--number", str(number), "--live", str(scale.live), "--rate", str(scale.starts_per_second)]
+        words += ["--profile", scale.profile]
         command = [sys.executable, "-m", "tests.proof.workload.client", *words]
         environ = in_project(self.environ(name))
         return Program(name, self._servers.ownership, command, environ=environ, restart=True)
