@@ -22,6 +22,8 @@ class Fault:
 
     name: str
     strike: Strike
+    target: str
+    """What it strikes: one fault at a time strikes the same."""
     moments: tuple[str, ...] = ALL
     concerns: str = ""
     """It concerns the programs whose names begin so."""
@@ -42,7 +44,7 @@ class Fault:
 
 
 def _worker(name: str, strike: Strike, *, whole: bool) -> Fault:
-    return Fault(name, strike, moments=WORKER, concerns="worker", one_program=whole)
+    return Fault(name, strike, "workers", moments=WORKER, concerns="worker", one_program=whole)
 
 
 def _links() -> Iterator[Fault]:
@@ -54,6 +56,7 @@ def _links() -> Iterator[Fault]:
                 yield Fault(
                     f"{program}_{server}_{name}",
                     partial(strike, server, "beat" if is_beat else ""),
+                    "links",
                     moments=its_moments,
                     concerns="" if is_beat else program,
                     one_program=program == "worker",
@@ -66,30 +69,36 @@ _BROKER, _POSTGRES = frozenset({"broker"}), frozenset({"postgres"})
 FAULTS = {
     fault.name: fault
     for fault in (
-        Fault("none", strikes.nothing),
+        Fault("none", strikes.nothing, "none"),
         _worker("worker_child_killed", partial(strikes.send_to_each, signal.SIGKILL), whole=False),
         _worker("worker_child_terminated", partial(strikes.send_to_each, signal.SIGTERM), whole=False),
         _worker("worker_child_stopped", strikes.stop_each, whole=False),
         _worker("worker_killed", strikes.kill_programs, whole=True),
         _worker("worker_terminated", strikes.terminate_programs, whole=True),
         _worker("worker_stopped", strikes.stop_programs, whole=True),
-        Fault("beat_killed", strikes.kill_beat),
-        Fault("client_killed", strikes.kill_programs, moments=START, concerns="client"),
-        Fault("broker_killed", strikes.kill_broker),
-        Fault("broker_flushed", strikes.flush_broker),
-        Fault("broker_frozen", strikes.freeze_broker),
-        Fault("messages_dropped", partial(strikes.change_messages, lambda _: dropping(Random(1))), proxied=_BROKER),
-        Fault("messages_doubled", partial(strikes.change_messages, lambda _: doubling), proxied=_BROKER),
+        Fault("beat_killed", strikes.kill_beat, "beat"),
+        Fault("client_killed", strikes.kill_programs, "clients", moments=START, concerns="client"),
+        Fault("broker_killed", strikes.kill_broker, "broker"),
+        Fault("broker_flushed", strikes.flush_broker, "broker"),
+        Fault("broker_frozen", strikes.freeze_broker, "broker"),
+        Fault(
+            "messages_dropped",
+            partial(strikes.change_messages, lambda _: dropping(Random(1))),
+            "messages",
+            proxied=_BROKER,
+        ),
+        Fault("messages_doubled", partial(strikes.change_messages, lambda _: doubling), "messages", proxied=_BROKER),
         Fault(
             "messages_delayed",
             partial(strikes.change_messages, lambda site: Delay(DELAY_SECONDS, site.broker.client)),
+            "messages",
             proxied=_BROKER,
         ),
-        Fault("postgres_restarted_fast", partial(strikes.restart_postgres, signal.SIGINT)),
-        Fault("postgres_restarted_immediate", partial(strikes.restart_postgres, signal.SIGQUIT)),
-        Fault("connections_killed", strikes.kill_connections),
-        Fault("postgres_frozen", strikes.freeze_postgres),
-        Fault("commit_answers_lost", strikes.lose_commit_answers, proxied=_POSTGRES),
+        Fault("postgres_restarted_fast", partial(strikes.restart_postgres, signal.SIGINT), "postgres"),
+        Fault("postgres_restarted_immediate", partial(strikes.restart_postgres, signal.SIGQUIT), "postgres"),
+        Fault("connections_killed", strikes.kill_connections, "postgres"),
+        Fault("postgres_frozen", strikes.freeze_postgres, "postgres"),
+        Fault("commit_answers_lost", strikes.lose_commit_answers, "links", proxied=_POSTGRES),
         *_links(),
     )
 }

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Scale:
     """How large an installation is, and how much it has to do."""
 
     workers: int = 2
-    children: int = 12
+    children: int = 15
     """Of each worker."""
     clients: int = 4
     live: int = 30
@@ -57,7 +58,7 @@ class Site:
         self.postgres, self.broker = servers.postgres, servers.broker
         self.moments = Moments(folder)
         self.messages = Messages()
-        self.observer = Observer(servers.postgres.url)
+        self._observers = threading.local()
         self.links: dict[tuple[str, str], Link] = {}
         self._servers, self._seed, self._proxied = servers, seed, proxied
         self._loop = Loop()
@@ -78,6 +79,14 @@ class Site:
     def programs(self) -> dict[str, Program]:
         """All programs that may be struck, by name."""
         return {**self.workers, **self.clients, "beat": self.beat}
+
+    @property
+    def observer(self) -> Observer:
+        """Looks at the database from outside; each thread has one of its own."""
+        if not hasattr(self._observers, "mine"):
+            self._observers.mine = Observer(self.database_url)
+        mine: Observer = self._observers.mine
+        return mine
 
     @property
     def database_url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,9 +46,20 @@ class Moments:
         pairs = (path.name.rpartition(".") for path in self._held.iterdir())
         return [(moment, int(pid)) for moment, _, pid in pairs]
 
-    def let_go(self) -> None:
-        """Let everybody go on, and nobody stand still any more."""
-        for folder in (self._armed, self._held):
-            for path in folder.iterdir():
-                with suppress(FileNotFoundError):
-                    path.unlink()
+    def let_go(self, but: Collection[int] = ()) -> None:
+        """Let everybody go on but these processes, and nobody stand still any more."""
+        for path in self._armed.iterdir():
+            _remove(path)
+        for path in self._held.iterdir():
+            if int(path.suffix[1:]) not in but:
+                _remove(path)
+
+    def release(self, held: Iterable[Held]) -> None:
+        """Let these go on."""
+        for each in held:
+            _remove(self._held / f"{each.moment}.{each.pid}")
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()
