@@ -87,7 +87,7 @@ class _Author:
     def __init__(self, random: Random, profile: Profile) -> None:
         self.random = random
         self.profile = profile
-        self.left = min(2 + int(random.expovariate(1 / (profile.tasks - 1))), MOST_TASKS - 2)
+        self.left = min(2 + int(random.expovariate(1 / profile.tasks)), MOST_TASKS - 2)
         self.is_hopeless = self._happens(profile.hopeless)
         self.may_fail = self._happens(profile.failing) and not self.is_hopeless
         self.may_accept = self._happens(profile.accepting)
@@ -112,7 +112,10 @@ class _Author:
         if draft.would_be_refused(call):
             call["accept"] = True
         if call["actor"] == DECIDE:
-            call["body"] = self.write(depth + 1, tuple(draft.may_be_failure(ref) for ref in call["inputs"]))
+            body = self.write(depth + 1, tuple(draft.may_be_failure(ref) for ref in call["inputs"]))
+            if self.may_accept and call["accept"] and self._happens(0.7):
+                self._undermine(body)
+            call["body"] = body
         return call
 
     def _drawn(self, draft: Draft, depth: int) -> Call:
@@ -166,7 +169,7 @@ class _Author:
             return
         if self.may_fail and self._happens(0.12):
             call["mode"] = "failed" if call["actor"] == FORM else self.random.choice(("refuses", "refuses_until_cured"))
-        elif self.may_accept and self._happens(0.2):
+        elif self.may_accept and self._happens(0.4 if call["actor"] == DECIDE else 0.2):
             call["accept"] = self._happens(0.85)
             self._refuse(call)
 
@@ -178,6 +181,19 @@ class _Author:
             call["mode"], call["times"], call["budget"] = "stumbles", MAX_ATTEMPTS, BUDGET_SECONDS
         elif call["actor"] != DECIDE or self._happens(0.3):
             call["mode"] = "refuses"
+
+    def _undermine(self, body: Body) -> None:
+        """Let what a body returns fail, so that its failure climbs; through deciders in it, too."""
+        last = len(body["calls"]) - 1
+        call = body["calls"][last]
+        if call["actor"] in (TIMER, FORM):
+            return
+        body["returns"] = {"call": last}
+        call["accept"] = False
+        if call["body"] is not None:
+            self._undermine(call["body"])
+        else:
+            call["mode"], call["budget"] = "refuses", None
 
     def _returned(self, draft: Draft) -> Ref:
         last = len(draft.calls) - 1
