@@ -22,6 +22,7 @@ from tests.proof.language import (
     Call,
     Flow,
     Ref,
+    awaited,
     call_of,
 )
 
@@ -194,6 +195,8 @@ class _Author:
             self._undermine(call["body"])
         else:
             call["mode"], call["budget"] = "refuses", None
+            # What may fail is waited for, not handed over: the engine would refuse the call.
+            call["after"], call["inputs"] = sorted(awaited(call)), [{"value": last}]
 
     def _returned(self, draft: Draft) -> Ref:
         last = len(draft.calls) - 1

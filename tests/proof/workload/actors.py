@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 from uuid import UUID
 
@@ -156,11 +156,11 @@ def _carried(call: Call) -> dict[str, Any]:
     return {name: call[name] for name in ("mode", "times", "sleep", "body")}
 
 
-def _worked(key: str, call: Call, inputs: list[Any], *, transactional: bool = False) -> Any:
+def _worked(key: str, call: Call, inputs: list[Any], *, transactional: bool = False) -> list[str]:
     def act() -> list[str]:
         task = current_task()
         _misbehave(call)
-        time.sleep(call["sleep"])
+        sleep(call["sleep"])
         nonce = draw_nonce()
         history.write("effect", task=task.id, attempt=task.attempt, nonce=nonce)
         if transactional:
@@ -168,7 +168,8 @@ def _worked(key: str, call: Call, inputs: list[Any], *, transactional: bool = Fa
         moments.reach("user_code.transactional" if transactional else "user_code")
         return [digest(key, told(inputs)), nonce]
 
-    return _performed("value", key, call["mode"], inputs, act)
+    value: list[str] = _performed("value", key, call["mode"], inputs, act)
+    return value
 
 
 def _misbehave(call: Call) -> None:
@@ -184,7 +185,7 @@ def _misbehave(call: Call) -> None:
                 heartbeat(slept + 1)
                 raise Snooze(timedelta(seconds=SNOOZE_SECONDS))
         case "oversleeps" if task.attempt == 1:
-            time.sleep(OVERSLEPT_SECONDS)
+            sleep(OVERSLEPT_SECONDS)
         case "refuses":
             raise Refusal("for good")
         case "refuses_until_cured" if not is_cured(task.process_id):

@@ -28,6 +28,10 @@ class _Within(threading.local):
     outcomes: Sequence[Outcome] = ()
     began = 0.0
 
+    def forget(self) -> None:
+        """Take part in none."""
+        self.outcomes = ()
+
 
 _within = _Within()
 
@@ -56,7 +60,7 @@ def _recorded_claim(claim: Callable[[Claimer, int], list[Lease]]) -> Callable[[C
 
 def _recorded_release(release: Release) -> Release:
     def recorded(outcomes: Sequence[Outcome]) -> Released:
-        _within.outcomes = ()
+        _within.forget()
         began = _announce(outcomes)
         released = release(outcomes)
         _tell(began, outcomes, released)
@@ -78,7 +82,7 @@ def _recorded_release_within(release_within: Release) -> Release:
 
 def _recorded_transaction(execute: Callable[..., Released]) -> Callable[..., Released]:
     def recorded(*arguments: Any) -> Released:
-        _within.outcomes = ()
+        _within.forget()
         released = execute(*arguments)
         if _within.outcomes:
             _tell(_within.began, _within.outcomes, released)
