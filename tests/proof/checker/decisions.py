@@ -48,7 +48,7 @@ def _all_calls(
 def _as_called(named: Named, story: Story) -> Iterator[str]:
     task = named.task
     key = story.keys.get(task.id)
-    told = story.expected(named.process, cured=False)
+    told = story.expected(named.process, cured=True)
     if key is None or key not in told.keys:
         return
     yield from _decided_once(task, key, told, story)

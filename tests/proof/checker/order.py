@@ -25,7 +25,7 @@ def _late_enough(named: Named, story: Story) -> Iterator[str]:
     if began is None:
         return
     key = story.keys.get(task.id, task.id)
-    told = story.expected(named.process, cured=False)
+    told = story.expected(named.process, cured=True)
     least = told.least_delay.get(key, 0.0)
     if began + TOLERANCE < task.created_at + least:
         yield f"{key} was claimed at {began:.6f}, but made at {task.created_at:.6f}, to start {least} s later"

@@ -52,7 +52,7 @@ class Values:
         self.story = story
         self.tasks = story.keyed.get(process.id, {})
         self.flow = story.flow(process)
-        self.calls: Mapping[str, Call] = story.expected(process, cured=False).modes
+        self.calls: Mapping[str, Call] = story.expected(process, cured=True).modes
 
     def handed(self, key: str) -> list[Json]:
         """What a task is to be handed. Raises NotThere where that is not settled."""
