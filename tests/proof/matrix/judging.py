@@ -37,10 +37,11 @@ def judged(site: Site, wrong: list[str]) -> dict[str, Any]:
         wrong.append(f"the checker ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
         return {}
     told: dict[str, Any] = json.loads(report.read_text())
-    wrong += [" ".join(str(part) for part in each.values()) for each in told["violations"]]
+    wrong += [" ".join(str(part) for part in each.values() if part) for each in told["violations"]]
     if done.returncode and not told["violations"]:
         wrong.append(f"the checker ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    return {name: count for name, count in told.items() if name != "violations"}
+    counts: dict[str, Any] = told["counts"]
+    return counts
 
 
 def rejected(site: Site) -> Iterator[str]:
