@@ -88,7 +88,10 @@ def nothing_told(fault: str, seed: str, status: int | None, folder: Path) -> Tol
     how = f"ended with {status}" if status is not None else f"did not end within {STORM_SECONDS:.0f} s"
     return {
         **dict.fromkeys(("seconds", "processes", "tasks", "strikes", "strikes_in_vain"), 0),
-        "fault": fault, "seed": seed, "checked": {}, "cells": {},
+        "fault": fault,
+        "seed": seed,
+        "checked": {},
+        "cells": {},
         "violations": [f"harness: the storm {how}: {said[-1] if said else 'it said nothing'}"],
     }
 
