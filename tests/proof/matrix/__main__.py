@@ -102,7 +102,7 @@ def line_of(told: Told) -> str:
     worst = max((cell["recovery_worst"] or 0.0 for cell in told["cells"].values()), default=0.0)
     return (
         f"{told['fault']}: {len(told['violations'])} violations; {told['processes']} processes, {told['tasks']} tasks; "
-        f"{told['strikes']} strikes ({told['strikes_in_vain']} in vain), {sum(hits)} hits in {len(hits)} cells, "
+        f"{told['strikes']} strikes ({sum(told['strikes_in_vain'].values())} in vain), {sum(hits)} hits in {len(hits)} cells, "
         f"at least {min(hits, default=0)} each; recovered within {worst:.1f} s; took {told['seconds']:.0f} s"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -43,8 +44,8 @@ class Result:
         self.wrong: list[str] = []
         """What is wrong, in sentences."""
         self.strikes = 0
-        self.vain = 0
-        """How often nothing was struck: too little was leased, or nobody was held."""
+        self.vain: Counter[str] = Counter()
+        """Why nothing was struck, and how often."""
         self.processes = 0
         self.tasks = 0
         self.seconds = 0.0
@@ -83,7 +84,7 @@ class Result:
             "processes": self.processes,
             "tasks": self.tasks,
             "strikes": self.strikes,
-            "strikes_in_vain": self.vain,
+            "strikes_in_vain": dict(self.vain),
             "violations": self.wrong,
             "checked": self.checked,
             "cells": {moment: cell.told() for moment, cell in self.cells.items()},
@@ -95,6 +96,6 @@ class Result:
         worst = f"{max(recovered):.1f} s" if recovered else "-"
         return (
             f"{self.fault}: {len(self.wrong)} violations; {self.processes} processes, {self.tasks} tasks; "
-            f"{self.strikes} strikes ({self.vain} in vain), {sum(hits)} hits on {len(hits)} moments, "
+            f"{self.strikes} strikes ({self.vain.total()} in vain), {sum(hits)} hits on {len(hits)} moments, "
             f"least {min(hits, default=0)}; recovered after {worst} at worst; {self.seconds:.0f} s"
         )

@@ -37,6 +37,10 @@ WARM_LIVE = 12
 HELD_SECONDS = 1.2
 """How long a strike waits for its moments to be held, in each of two waves."""
 LEASED_SECONDS = 2.0
+RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
+"""How long the next strike waits for all to get over the last one, and then for some load."""
+LOAD_LEASES = 10
+"""So much is leased before anybody is held: those who are held, and what waits behind them, add the rest."""
 RECOVER_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 LEAST_ARMED = 6
@@ -121,14 +125,14 @@ class Storm:
 
     def strike(self) -> None:
         """Strike once, if enough is leased and somebody is held whom the fault concerns."""
-        self.site.wait_until_whole()
+        self._wait_for_load()
         self._hold(self._chosen())
         self._wait(lambda: len(self.site.observer.leases()) >= LEAST_LEASES, LEASED_SECONDS)
         leases = self.site.observer.leases()
         victims = self.fault.victims(self.site.held(), self.result.needed(), self.random)
         if len(leases) < LEAST_LEASES or not victims:
             self.site.moments.let_go()
-            self.result.vain += 1
+            self.result.vain["nobody was held" if not victims else "too little was leased"] += 1
             return
         recovery, at = Recovery(leases), time.time()
         for _ in self.fault.strike(self.site, victims):
@@ -144,6 +148,12 @@ class Storm:
         for recovery, moments in self._recoveries:
             left = self.site.observer.left(recovery.leases)
             self.result.wrong.append(f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on")
+
+    def _wait_for_load(self) -> None:
+        """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed."""
+        self.site.wait_until_whole()
+        self._wait(lambda: not self._recoveries, RECOVERED_SECONDS)
+        self._wait(lambda: len(self.site.observer.leases()) >= LOAD_LEASES, LOAD_SECONDS)
 
     def _chosen(self) -> list[str]:
         """The moments to arm: those that need a hit, and a few more if these are few."""
