@@ -169,7 +169,9 @@ def test_about_one_message_in_three_is_dropped_and_each_is_answered(publisher: P
 def test_each_message_is_doubled_and_other_commands_keep_their_answers(publisher: Publisher) -> None:
     publisher.messages.change = doubling
     with publisher.redis.pipeline(transaction=True) as pipe:
-        pipe.set("other", "value").lpush("queue", "one").get("other")
+        pipe.set("other", "value")
+        pipe.lpush("queue", "one")
+        pipe.get("other")
         assert pipe.execute() == [True, 2, b"value"]
     assert publisher.queue() == [b"one", b"one"]
 
