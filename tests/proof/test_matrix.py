@@ -13,7 +13,8 @@ import pytest
 
 from tests.proof.matrix.cells import LEAST_LEASES, Result
 from tests.proof.matrix.faults import FAULTS, by_length
-from tests.proof.matrix.installation import Scale, installed
+from tests.proof.matrix.installation import Scale
+from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.memory import MIB, Memory, slope
 from tests.proof.matrix.moments import ALL, START, WORKER, Held, Moments

@@ -12,15 +12,16 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from time import monotonic
 from typing import Any
 
 from orchestrator.local.django_programs import ROOT
 from tests.proof.matrix.faults import FAULTS, by_length
+from tests.proof.matrix.installing import prepare
 from tests.proof.matrix.report import cells_of, rewritten, summary_of, table_of
 
 STORM_SECONDS = 600.0
@@ -54,17 +55,20 @@ def main() -> int:
 
 def rage(faults: Sequence[str], seed: str, lanes: int) -> list[Told]:
     """Run a storm for each fault, the longest first; return what each told, in the order of the faults."""
-    with ThreadPoolExecutor(lanes) as pool:
-        told = dict(pool.map(lambda fault: (fault, storm(fault, seed)), by_length(faults)))
+    with TemporaryDirectory(prefix="o-") as folder, ThreadPoolExecutor(lanes) as pool:
+        template = Path(folder)
+        prepare(template)
+        told = dict(pool.map(lambda fault: (fault, storm(fault, seed, template)), by_length(faults)))
     return [told[fault] for fault in faults]
 
 
-def storm(fault: str, seed: str) -> Told:
+def storm(fault: str, seed: str, template: Path) -> Told:
     """Run one storm in a process of its own; keep its folder where anything is wrong."""
-    folder = Path(tempfile.mkdtemp(prefix="o-"))
+    folder = Path(mkdtemp(prefix="o-"))
     result = folder / "result.json"
     command = [sys.executable, "-m", "tests.proof.matrix.storm", "--fault", fault, "--seed", seed]
     command += ["--folder", str(folder / "storm"), "--json", str(result)]
+    command += ["--template", str(template)]
     with open(folder / "said", "wb") as said:
         try:
             status = subprocess.run(
@@ -100,9 +104,10 @@ def line_of(told: Told) -> str:
     """A storm in one line."""
     hits = [cell["hits"] for cell in told["cells"].values()]
     worst = max((cell["recovery_worst"] or 0.0 for cell in told["cells"].values()), default=0.0)
+    vain = sum(told["strikes_in_vain"].values())
     return (
         f"{told['fault']}: {len(told['violations'])} violations; {told['processes']} processes, {told['tasks']} tasks; "
-        f"{told['strikes']} strikes ({sum(told['strikes_in_vain'].values())} in vain), {sum(hits)} hits in {len(hits)} cells, "
+        f"{told['strikes']} strikes ({vain} in vain), {sum(hits)} hits in {len(hits)} cells, "
         f"at least {min(hits, default=0)} each; recovered within {worst:.1f} s; took {told['seconds']:.0f} s"
     )
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from orchestrator.local.programs import LaunchError
-from tests.proof.matrix.installation import Scale, Site, installed
+from tests.proof.matrix.installation import Scale, Site
+from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.memory import Growth, Memory
 from tests.proof.matrix.observing import PROCESSES, STATES, TASKS, Unreachable

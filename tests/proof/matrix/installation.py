@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
-from orchestrator.local.django_programs import ROOT, beat, in_project, wait_until_it_says, worker
+from orchestrator.local.django_programs import beat, in_project, wait_until_it_says, worker
 from orchestrator.local.postgres import DATABASE, USER
 from orchestrator.local.programs import LaunchError, Program
 from orchestrator.local.servers import Servers
@@ -49,7 +48,7 @@ class Scale:
 
 
 class Site:
-    """What runs, by name, and how it is reached. Made by `installed`."""
+    """What runs, by name, and how it is reached. `installing` makes it."""
 
     def __init__(self, folder: Path, servers: Servers, scale: Scale, seed: str, proxied: frozenset[str]) -> None:
         assert servers.postgres is not None
@@ -114,18 +113,9 @@ class Site:
         }
 
     def start(self) -> None:
-        """Migrate, then start everything. Returns when the workers take messages. Raises LaunchError."""
+        """Start everything. Returns when the workers take messages. Raises LaunchError."""
         (self.folder / "cures").mkdir(exist_ok=True)
         (self.folder / "history").mkdir(exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), "migrate", "-v0"],
-            env=in_project({**self.environ("migrate"), **self._servers.urls}),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise LaunchError(f"the database cannot be migrated: {done.stderr.strip()}")
         for program in self.programs.values():
             program.start()
         self.steering.start()
@@ -224,16 +214,3 @@ class Site:
                 sleep(TICK_SECONDS)
         client.stop()
         return True
-
-
-@contextmanager
-def installed(folder: Path, seed: str, proxied: frozenset[str], scale: Scale | None = None) -> Iterator[Site]:
-    """An installation below `folder`, which ends with this. `proxied`: to which of the servers there are links."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with Servers(folder / "servers", {}) as servers:
-        site = Site(folder, servers, scale or Scale(), seed, proxied)
-        try:
-            site.start()
-            yield site
-        finally:
-            site.end()

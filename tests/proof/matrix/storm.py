@@ -25,7 +25,8 @@ from typing import Any
 from orchestrator.local.programs import LaunchError
 from tests.proof.matrix.cells import LEAST_LEASES, LEAST_PROCESSES, Result
 from tests.proof.matrix.faults import FAULTS, Fault
-from tests.proof.matrix.installation import Scale, Site, installed
+from tests.proof.matrix.installation import Site
+from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.moments import ALL, START
 from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
@@ -56,11 +57,12 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seconds", type=float, help="strike for so long; else until each moment was hit often enough")
     parser.add_argument("--moments", type=lambda text: tuple(text.split(",")), default=ALL)
+    parser.add_argument("--template", type=Path, help="a folder with a migrated database, to be copied")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     print(f"{options.fault}: seed {options.seed}, {options.folder}", flush=True)
     give_up_after((options.seconds or LONGEST_SECONDS) + 420)
-    result = run(options.fault, options.seed, options.folder, options.seconds, options.moments)
+    result = run(options.fault, options.seed, options.folder, options.seconds, options.moments, options.template)
     if options.json:
         options.json.write_text(json.dumps(result.told(), indent=1))
     for sentence in result.wrong[:TOLD]:
@@ -82,14 +84,14 @@ def run(
     folder: Path,
     seconds: float | None = None,
     moments: Sequence[str] = ALL,
-    scale: Scale | None = None,
+    template: Path | None = None,
 ) -> Result:
     """Run one storm in a folder that is not there yet."""
     fault = FAULTS[name]
     began = monotonic()
     result = Result(name, seed, [each for each in fault.moments if each in moments])
     try:
-        with installed(folder, f"{seed} {name}", fault.proxied, scale) as site:
+        with installed(folder, f"{seed} {name}", fault.proxied, template=template) as site:
             storm = Storm(site, fault, Random(f"{seed} {name} strikes"), result)
             storm.warm_up()
             storm.rage(seconds)
