@@ -156,7 +156,8 @@ def run_client(client: Client, live: int, rate: float, stop: Stop) -> None:
         now = monotonic()
         due = min(due + (now - last) * rate, float(live))
         last = now
-        room = max(min(int(due), live - going(client.prefix, live)), 0)
+        # To count costs more than to wait: only where there is something to start.
+        room = max(min(int(due), live - going(client.prefix, live)), 0) if due >= 1.0 else 0
         due -= room
         client.go_on(room)
 
