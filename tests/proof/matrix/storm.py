@@ -124,6 +124,7 @@ class Storm:
         until = monotonic() + (seconds or LONGEST_SECONDS)
         while monotonic() < until and (seconds is not None or self._is_needed()):
             self.strike()
+        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
 
     def strike(self) -> None:
         """Strike once, if enough is leased and somebody is held whom the fault concerns."""
