@@ -35,6 +35,8 @@ STRIKERS = 3
 MOST_MIB_AN_HOUR = 1.0
 WARM_UP_FRACTION, LONGEST_WARM_UP = 1 / 3, 600.0
 SAMPLE_SECONDS = 5.0
+LEAST_JUDGED_SECONDS = 600.0
+"""Memory is judged where it was watched for so long after the warm-up: less tells nothing about an hour."""
 PROXIED = frozenset({"postgres", "broker"})
 
 
@@ -92,7 +94,15 @@ class Chaos:
                 self._look(site)
         except (LaunchError, Unreachable) as error:
             self.wrong.append(f"harness: {type(error).__name__} {error}")
-        self.wrong += [
+        self.wrong += self._growing()
+
+    def _growing(self) -> list[str]:
+        """Whose memory grows, where the run was long enough to tell."""
+        if self.seconds - self.warm_up < LEAST_JUDGED_SECONDS:
+            return []
+        if not self.growths:
+            return [f"no process of {SPARED} lived long enough for its memory to be judged"]
+        return [
             f"the memory of {each.name} grows by {each.mib_an_hour:.2f} MiB an hour"
             for each in self.growths
             if each.mib_an_hour > MOST_MIB_AN_HOUR
@@ -115,8 +125,6 @@ class Chaos:
         self.growths = [
             each for each in memory.growths(self.warm_up) if each.seconds > 0.5 * (self.seconds - self.warm_up)
         ]
-        if not self.growths:
-            self.wrong.append(f"no process of {SPARED} lived long enough for its memory to be judged")
 
     def _sample(self, site: Site, memory: Memory, at: float) -> None:
         program = site.workers[SPARED]

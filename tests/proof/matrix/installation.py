@@ -34,7 +34,7 @@ class Scale:
     """How large an installation is, and how much it has to do."""
 
     workers: int = 2
-    children: int = 15
+    children: int = 18
     """Of each worker."""
     clients: int = 4
     live: int = 30
