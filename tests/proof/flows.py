@@ -135,7 +135,7 @@ class _Author:
         if self._happens(0.08):
             options["priority"] = self.random.randint(0, 9)
         if depth < DEEPEST and self.left > 0 and self._happens(0.25):
-            return call_of(DECIDE, **options)
+            return self._uneven(call_of(DECIDE, **options))
         if self.may_ask and self._happens(0.2):
             return call_of(FORM, "completed", start_in=options.get("start_in"))
         return self._worker(options)
@@ -145,14 +145,15 @@ class _Author:
         actor = self.random.choices(("a", "b", "c", "book", "judge"), weights)[0]
         takes_long = actor == "c" and self._happens(self.profile.napping)
         seconds = self.random.uniform(*self.profile.nap) if takes_long else self.random.uniform(0.0, 0.003)
-        call = call_of(actor, sleep=round(seconds, 4), **options)
+        return self._uneven(call_of(actor, sleep=round(seconds, 4), **options))
+
+    def _uneven(self, call: Call) -> Call:
+        """The call, which now and then does not go smoothly."""
         if self._happens(self.profile.uneven):
             call["mode"] = self.random.choice(("stumbles", "snoozes"))
-            if actor == "c" and self._happens(0.15):
-                call["mode"] = "oversleeps"
             call["times"] = self.random.randint(1, 2)
-            if call["mode"] == "oversleeps":
-                call["poll_to_end"] = POLL_TO_END_SECONDS
+            if call["actor"] == "c" and self._happens(0.15):
+                call["mode"], call["times"], call["poll_to_end"] = "oversleeps", 0, POLL_TO_END_SECONDS
                 call["sleep"] = min(call["sleep"], POLL_TO_END_SECONDS / 2)
         return call
 
