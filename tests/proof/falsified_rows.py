@@ -82,6 +82,12 @@ def _wrongly_named(run: TrueRun) -> None:
     run.work.change_process(run.refused, failed_task_id=run.refused)
 
 
+def _unsettled_below(run: TrueRun) -> None:
+    inner = next(task.id for task in run.work.tasks.values() if task.parent_id == run.rich_tasks[DECIDE])
+    run.work.change(inner, state="WAITING", result=None)
+    _task(DECIDE, value_from=None, result=WORTHLESS)(run)
+
+
 def _first_gone(run: TrueRun) -> None:
     del run.work.tasks[run.rich_tasks[A]]
 
@@ -132,7 +138,7 @@ ROWS: tuple[tuple[str, str, Falsify], ...] = (
     ("outcomes", "was handed", _task(A, result=WORTHLESS)),
     ("outcomes", "but it was completed with", _task(FORM, result=WORTHLESS)),
     ("outcomes", "but what it returned", _task(DECIDE, value_from=None, result=WORTHLESS)),
-    ("outcomes", "is not settled", lambda run: run.work.change(run.rich_tasks[COLLECT], state="WAITING", result=None)),
+    ("outcomes", "is not settled", _unsettled_below),
     ("outcomes", "was delivered last, but the row says 1", _task(B, released_attempt=1)),
     ("outcomes", "by nobody who was seen", _task(B, released_attempt=3)),
     ("outcomes", "no attempt was delivered", _task(NAP, released_attempt=None)),
@@ -154,7 +160,6 @@ ROWS: tuple[tuple[str, str, Falsify], ...] = (
     ("effects", "is COMPLETED, but wrote", _effect_of(A)),
     ("effects", "a task that does not exist", lambda run: run.work.effects.append(EffectRow("task-x", 1, "n"))),
     ("order", "which was settled at", _task(A, ended_at=9_000.0)),
-    ("order", "to start 1.0 s later", _task(NAP, created_at=1_010.0)),
     ("order", "which is WAITING", _task(NAP, state="WAITING", ended_at=None)),
     ("leases", "but the row counts 1", _task(B, attempt=1)),
     ("leases", "nothing is known of it, but it is COMPLETED", _task(B, attempt=3)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.proof.checker.checking import CHECKS, judge
+from tests.proof.falsified_calls import CALLS
 from tests.proof.falsified_histories import HISTORIES
 from tests.proof.falsified_rows import ROWS, Falsify
 from tests.proof.true_run import true_run
 
-FALSIFIED = (*ROWS, *HISTORIES)
+FALSIFIED = (*ROWS, *HISTORIES, *CALLS)
 
 
 def test_a_true_run_breaks_no_promise() -> None:

@@ -33,7 +33,7 @@ RICH = flow(
 REFUSED = flow(call_of("a", "refuses"), returns={"call": 0})
 FORGOTTEN = flow(call_of("form", "forgotten"), returns={"value": 1}, start_to_end=4.0)
 SPENDING = flow(call_of("form", "forgotten", accept=True, budget=1.5), returns={"call": 0})
-PLAIN = flow(call_of("a"), call_of("a"), call_of("a"), returns={"value": 5})
+PLAIN = flow(*(call_of("a") for _ in range(4)), returns={"value": 5})
 ASKING = flow(call_of("form", "completed"), returns={"call": 0})
 
 
@@ -167,25 +167,27 @@ def _restarted(work: Work) -> tuple[str, str]:
 
 
 def _lost(work: Work, process: str) -> list[str]:
-    """Three tasks are claimed together; two are lost, and one of them, claimed alone then, is lost again."""
-    batch = one, two, three = work.decide(process)
-    work.claim(one, two, three)
+    """Four tasks are claimed together. Two are lost; one of them, claimed alone then, is lost again."""
+    batch = one, two, three, four = work.decide(process)
+    work.claim(one, two, three, four)
     work.work(one, is_claimed=True)
     work.offer(two, "ENQUEUED")
     work.deliver(two, "ENQUEUED", enqueued_at=work.now)
     work.answer(two)
-    held = [[two, 1], [three, 1]]
-    work.line(WORKER, "heartbeat", began=work.wait(), tasks=held, extended=[three])
+    held = [[three, 1], [four, 1]]
+    work.line(WORKER, "heartbeat", began=work.wait(), tasks=held, extended=[three, four])
     work.claim(two)
     work.begin(two)
     work.wait(2.1)
     work.lose(three, HEARTBEAT, alone=False)
+    work.lose(four, HEARTBEAT, alone=False)
     work.lose(two, HEARTBEAT, alone=True)
     work.claim(three)
     work.wait(2.1)
     work.lose(three, HEARTBEAT, alone=True)
     work.work(three)
     work.work(two)
+    work.work(four)
     return [*batch]
 
 
