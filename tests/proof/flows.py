@@ -45,7 +45,7 @@ class Profile:
     """Of flows: tasks that are answered from outside may be in them."""
     hopeless: float = 0.03
     """Of flows: one of these is never answered, and the process times out."""
-    napping: float = 0.5
+    napping: float = 0.4
     """Of the calls of worker `c`: they take 50 to 400 ms. The other workers take 0 to 3 ms, so that their batches
     grow large."""
     uneven: float = 0.12
@@ -60,6 +60,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "mixed": Profile(),
         "smooth": Profile(failing=0.0, asking=0.0, hopeless=0.0, uneven=0.03, later=0.01, napping=0.3),
+        "crowded": Profile(asking=0.06, hopeless=0.01, uneven=0.05, later=0.03, napping=0.1, tasks=12.0),
     }
 )
 
@@ -141,8 +142,9 @@ class _Author:
         seconds = self.random.uniform(0.05, 0.4) if takes_long else self.random.uniform(0.0, 0.003)
         call = call_of(actor, sleep=round(seconds, 4), **options)
         if self._happens(self.profile.uneven):
-            modes = ("stumbles", "snoozes", "oversleeps") if actor == "c" else ("stumbles", "snoozes")
-            call["mode"] = self.random.choice(modes)
+            call["mode"] = self.random.choice(("stumbles", "snoozes"))
+            if actor == "c" and self._happens(0.15):
+                call["mode"] = "oversleeps"
             call["times"] = self.random.randint(1, 2)
             call["poll_to_end"] = POLL_TO_END_SECONDS if call["mode"] == "oversleeps" else None
         return call
