@@ -205,8 +205,7 @@ def _performed(how: str, key: str, mode: str, inputs: list[Any], act: Callable[[
         raise
     except Exception as error:
         pause = None if isinstance(error, Refusal) else _least_pause(task.tries + 1)
-        kind = f"{type(error).__module__}.{type(error).__qualname__}"
-        history.write("ended", **its, **ending | {"how": "error", "pause": pause, "error": kind})
+        history.write("ended", **its, **ending | {"how": "error", "pause": pause, "error": Failure.of(error).type})
         raise
     history.write("ended", **its, **ending | ({"value": value} if how == "value" else {}))
     return value

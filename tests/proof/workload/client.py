@@ -82,8 +82,10 @@ class Client:
 
     def go_on(self, room: int) -> None:
         """Repeat what has no certain answer, then start up to `room` new ones, and ask a question now and then."""
-        for start in list(self.open.values()):
+        for custom_id, start in list(self.open.items()):
             self.ask([start])
+            if custom_id in self.open:
+                return
         new = [self.start(f"{self.prefix}-{number}") for number in range(self.next, self.next + room)]
         while new:
             count = 1 if self.random.random() < 0.5 else self.random.randint(2, MOST_AT_ONCE)

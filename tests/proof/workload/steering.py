@@ -32,7 +32,7 @@ from tests.proof.workload.actors import ACTORS, draw_nonce, form  # noqa: E402
 from tests.proof.workload.acts import Acts  # noqa: E402
 from tests.proof.workload.calls import Stop  # noqa: E402
 
-TICK_SECONDS = 0.05
+TICK_SECONDS = 0.2
 QUIET_SECONDS = 120.0
 RECENT = 60
 BLOCK_SECONDS, PAUSE_SECONDS = 1.5, 1.0
