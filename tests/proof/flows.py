@@ -131,7 +131,7 @@ class _Author:
         if self._happens(0.08):
             options["priority"] = self.random.randint(0, 9)
         if depth < DEEPEST and self.left > 0 and self._happens(0.25):
-            return call_of(DECIDE, **options)
+            return self._uneven(call_of(DECIDE, **options))
         if self.may_ask and self._happens(0.2):
             return call_of(FORM, "completed", start_in=options.get("start_in"))
         return self._worker(options)
@@ -140,13 +140,15 @@ class _Author:
         actor = self.random.choices(("a", "b", "c", "book", "judge"), (6, 5, 3, 3, 1))[0]
         takes_long = actor == "c" and self._happens(self.profile.napping)
         seconds = self.random.uniform(0.05, 0.4) if takes_long else self.random.uniform(0.0, 0.003)
-        call = call_of(actor, sleep=round(seconds, 4), **options)
+        return self._uneven(call_of(actor, sleep=round(seconds, 4), **options))
+
+    def _uneven(self, call: Call) -> Call:
+        """The call, which now and then does not go smoothly."""
         if self._happens(self.profile.uneven):
             call["mode"] = self.random.choice(("stumbles", "snoozes"))
-            if actor == "c" and self._happens(0.15):
-                call["mode"] = "oversleeps"
             call["times"] = self.random.randint(1, 2)
-            call["poll_to_end"] = POLL_TO_END_SECONDS if call["mode"] == "oversleeps" else None
+            if call["actor"] == "c" and self._happens(0.15):
+                call["mode"], call["times"], call["poll_to_end"] = "oversleeps", 0, POLL_TO_END_SECONDS
         return call
 
     def _connect(self, draft: Draft, call: Call, earlier: Sequence[int]) -> None:

@@ -36,9 +36,8 @@ Ref = dict[str, Any]
 class Call(TypedDict):
     """One call. Durations are in seconds, None where there is none; `times` counts stumbles or snoozes.
 
-    Modes of workers: works, stumbles (raises in its first `times` tries), snoozes (at most `times` times), refuses
-    (fails for good), refuses_until_cured, oversleeps. Of deciders: works, stumbles, refuses, refuses_until_cured. Of
-    forms: completed, failed, forgotten.
+    Modes of workers and deciders: works, stumbles (raises in its first `times` tries), snoozes (at most `times` times),
+    refuses (fails for good), refuses_until_cured; of workers also oversleeps. Of forms: completed, failed, forgotten.
     """
 
     actor: str

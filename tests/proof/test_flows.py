@@ -19,6 +19,7 @@ from tests.proof.walking import keys_of, value_of, walk
 from tests.proof.workload import actors
 from tests.proof.workload.models import Effect
 
+SOME = 120
 MANY = [flow_of("many", f"p-{number}") for number in range(1500)]
 
 
@@ -77,10 +78,11 @@ def test_the_types_of_failures_are_those_of_the_actors() -> None:
 @pytest.mark.parametrize("profile", sorted(PROFILES))
 def test_the_engine_makes_of_each_flow_what_the_evaluation_says(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actors, "sleep", lambda seconds: None)
-    flows = {f"p-{number}": flow_of("engine", f"p-{number}", 0, profile) for number in range(150)}
+    flows = {f"p-{number}": flow_of("engine", f"p-{number}", 0, profile) for number in range(SOME)}
     answers = start_processes(request(custom_id, flow) for custom_id, flow in flows.items())
     assert {answer.code for answer in answers} == {Code.CREATED}
     walk()
+    assert Process.objects.count() == SOME
     for process in Process.objects.all():
         assert process.custom_id is not None
         compare(process, expected(flows[process.custom_id]))

@@ -31,7 +31,7 @@ SEED = "workload"
 @pytest.fixture
 def proof(folder: Path, environ: dict[str, str]) -> dict[str, str]:
     """The environment of everything that runs here."""
-    own = {"PROOF_FOLDER": str(folder), "PROOF_SEED": SEED, "ORCHESTRATOR_HEARTBEAT_SECONDS": "2"}
+    own = {"PROOF_FOLDER": str(folder), "PROOF_SEED": SEED}
     return in_project(environ | own)
 
 
