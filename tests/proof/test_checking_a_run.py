@@ -37,7 +37,7 @@ CHILD = """
         ORDER BY id LIMIT 1
     )
     INSERT INTO tasks_task
-    SELECT (jsonb_populate_record(NULL::tasks_task, to_jsonb(copied) || '{"id": "ffffffff-0000-7000-8000-ffffffffffff"}')).*
+    SELECT (jsonb_populate_record(NULL::tasks_task, to_jsonb(copied) || jsonb_build_object('id', repeat('f', 32)))).*
     FROM copied
     RETURNING id::text
 """
