@@ -70,6 +70,11 @@ class Attempt:
         return self.accepted or [each for each in self.releases if each.answer is None]
 
     @property
+    def was_delivered(self) -> bool:
+        """Whether an outcome was certainly accepted, be it that only a repeated delivery was answered so."""
+        return any(each.answer in ("accepted", "already_accepted") for each in self.releases)
+
+    @property
     def is_known_to_have_ended(self) -> bool:
         """Whether its lease may have ended, as far as is known: delivered, perhaps delivered, or taken back."""
         return bool(self.expiries or self.possibly_accepted)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,6 +21,7 @@ from tests.proof.checker.records import (
     Line,
     ProcessRow,
     Records,
+    Seconds,
     TaskRow,
     TombstoneRow,
 )
@@ -41,25 +41,30 @@ Row = TypeVar("Row")
 
 
 def read(folder: Path, database_url: str) -> Records:
-    """Everything that one run left in its folder and in its database, of which one snapshot is read."""
-    histories = _histories(folder)
+    """Everything that one run left in its database, of which one snapshot is read, and in its folder until then.
+
+    Histories are read last: what the rows tell of was written down before. What came after the rows is left out.
+    """
     with psycopg.connect(database_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         moment = connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()
-        return Records(
-            histories=histories,
-            processes=_rows(connection, ProcessRow),
-            tasks=_rows(connection, TaskRow),
-            dependencies=_rows(connection, DependencyRow),
-            events=_rows(connection, EventRow),
-            effects=_rows(connection, EffectRow),
-            looked_at=cast(tuple[float], moment)[0],
-            tombstones=_rows(connection, TombstoneRow),
-            statuses=_rows(connection, ActorStatusRow),
-            strikes=_strikes(folder),
-            cured=frozenset(path.name for path in (folder / "cures").glob("*")),
-            asked=_asked(histories),
-        )
+        [looked_at] = cast(tuple[float], moment)
+        rows: dict[type, list[Any]] = {row: _rows(connection, row) for row in TABLES}
+    histories = _histories(folder, looked_at)
+    return Records(
+        histories=histories,
+        processes=rows[ProcessRow],
+        tasks=rows[TaskRow],
+        dependencies=rows[DependencyRow],
+        events=rows[EventRow],
+        effects=rows[EffectRow],
+        looked_at=looked_at,
+        tombstones=rows[TombstoneRow],
+        statuses=rows[ActorStatusRow],
+        strikes=_strikes(folder),
+        cured=frozenset(path.name for path in (folder / "cures").glob("*")),
+        asked=_asked(histories),
+    )
 
 
 def select(row: type) -> str:
@@ -78,11 +83,11 @@ def _rows(connection: psycopg.Connection, row: type[Row]) -> list[Row]:
     return [row(*values) for values in connection.execute(cast(Any, select(row)))]
 
 
-def _histories(folder: Path) -> dict[str, list[Line]]:
-    files: defaultdict[str, list[Line]] = defaultdict(list)
-    for path in sorted((folder / "history").glob("*.jsonl")):
-        files[path.stem] = list(history.read_file(path))
-    return dict(files)
+def _histories(folder: Path, until: Seconds) -> dict[str, list[Line]]:
+    return {
+        path.stem: [line for line in history.read_file(path) if line["at"] <= until]
+        for path in sorted((folder / "history").glob("*.jsonl"))
+    }
 
 
 def _strikes(folder: Path) -> list[Line]:
@@ -90,8 +95,7 @@ def _strikes(folder: Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
 
 
-def _asked(histories: Mapping[str, Iterable[Line]]) -> dict[tuple[Json, ...], Json]:
+def _asked(histories: Mapping[str, Sequence[Line]]) -> dict[tuple[Json, ...], Json]:
     """The flow behind each start, made again from its seed."""
-    calls = gather({file: list(lines) for file, lines in histories.items()})
-    wanted = {start.wanted for start in starts_of(calls) if not start.invalid}
+    wanted = {start.wanted for start in starts_of(gather(histories)) if not start.invalid}
     return {each: flow_of(*each) for each in wanted}

@@ -96,8 +96,7 @@ class _Count:
         if not releases:
             return
         counts = [_counts(attempt, release.state) for release in releases]
-        is_certain = bool(attempt.accepted)
-        self.least += min(counts) if is_certain else 0
+        self.least += min(counts) if attempt.was_delivered else 0
         self.most += max(counts)
         # What is handed back stays marked.
         self.alone = self.alone and all(release.state == "ENQUEUED" for release in releases)
