@@ -45,6 +45,8 @@ LOAD_LEASES = 10
 RECOVER_SECONDS = 60.0
 LOOK_SECONDS = 0.25
 LEAST_ARMED = 6
+KEEPING = ("claim.after_commit", "user_code", "user_code.transactional", "release.before_commit")
+"""Who is held there holds leases: armed in every strike, whoever is struck."""
 TOLD = 20
 ABANDONED = 3
 
@@ -159,10 +161,11 @@ class Storm:
         self._wait(lambda: len(self.site.observer.leases()) >= LOAD_LEASES, LOAD_SECONDS)
 
     def _chosen(self) -> list[str]:
-        """The moments to arm: those that need a hit, and a few more if these are few."""
+        """The moments to arm: those that need a hit, a few more if these are few, and those that keep leases."""
         chosen = self.result.needed()
         others = [each for each in self.result.cells if each not in chosen]
-        return chosen + self.random.sample(others, min(len(others), max(LEAST_ARMED - len(chosen), 0)))
+        chosen += self.random.sample(others, min(len(others), max(LEAST_ARMED - len(chosen), 0)))
+        return list(dict.fromkeys([*chosen, *KEEPING]))
 
     def _hold(self, moments: Sequence[str]) -> None:
         """Arm moments and wait until they are held; those of starts last, for without starts others are not reached."""
