@@ -42,7 +42,7 @@ def aftermath() -> Iterator[dict[str, Result]]:
         for storm in storms:
             storm.settle()
         last.wrong += rejected(site)
-        last.checked = judged(site, last.wrong)
+        last.checked = judged(site, last.wrong) | site.injected()
     yield results
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -53,6 +53,8 @@ def test_a_storm_of_three_faults_breaks_no_promise(aftermath: dict[str, Result])
     checked = aftermath[STRUCK[-1]].checked
     assert checked["strikes"] == sum(result.strikes for result in aftermath.values())
     assert checked["processes"] > 30
+    assert checked["answers to commits lost"] > 0
+    assert checked["messages lost, doubled or delayed"] > 0
     assert checked["attempts"] > checked["tasks"] > 200
 
 

@@ -140,7 +140,7 @@ class Chaos:
         self.processes, self.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
         self.tables = tables(site.observer, self.processes)
         self.wrong += rejected(site)
-        self.checked = judged(site, self.wrong)
+        self.checked = judged(site, self.wrong) | site.injected()
 
     def told(self) -> dict[str, object]:
         """For JSON."""

@@ -154,6 +154,11 @@ class Site:
         while monotonic() < until and any(lease.worker in workers for lease in self.observer.leases()):
             sleep(0.2)
 
+    def injected(self) -> dict[str, int]:
+        """What the links have done to what passed through them."""
+        lost = sum(link.lost for link in self.links.values())
+        return {"answers to commits lost": lost, "messages lost, doubled or delayed": self.messages.changed}
+
     def calm_down(self) -> list[str]:
         """Start and steer no more, and wait until nothing goes on; return what went wrong with that."""
         (self.folder / "stop").touch()

@@ -101,7 +101,7 @@ def run(
             storm.settle()
             result.processes, result.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
             result.wrong += rejected(site)
-            result.checked = judged(site, result.wrong)
+            result.checked = judged(site, result.wrong) | site.injected()
     except (LaunchError, Unreachable) as error:
         result.wrong.append(f"harness: {type(error).__name__} {error}")
     result.seconds = monotonic() - began
