@@ -31,11 +31,11 @@ from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.moments import ALL, START
 from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
 
-LONGEST_SECONDS = 150.0
+LONGEST_SECONDS = 240.0
 """A storm without a bound of its own strikes no longer than this."""
 WARM_UP_SECONDS = 30.0
 WARM_LIVE = 12
-HELD_SECONDS = 1.2
+HELD_SECONDS = 2.0
 """How long a strike waits for its moments to be held, in each of two waves."""
 LEASED_SECONDS = 2.0
 RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
@@ -120,6 +120,13 @@ class Storm:
     def warm_up(self) -> None:
         """Wait until a good deal is going."""
         self._wait(lambda: self.site.observer.number(LIVE) >= WARM_LIVE, WARM_UP_SECONDS)
+
+    def strike_times(self, times: int, seconds: float) -> None:
+        """Strike so often, no longer than this."""
+        until = monotonic() + seconds
+        while self.result.strikes < times and monotonic() < until:
+            self.strike()
+        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
 
     def rage(self, seconds: float | None) -> None:
         """Strike for so long, or until each moment was hit often enough and enough was started."""
