@@ -43,7 +43,7 @@ RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
 LOAD_LEASES = 10
 """So much is leased before anybody is held: those who are held, and what waits behind them, add the rest."""
 RECOVER_SECONDS = 60.0
-LOOK_SECONDS = 0.25
+TICK_SECONDS, LOOK_SECONDS = 0.1, 0.5
 LEAST_ARMED = 6
 KEEPING = ("claim.after_commit", "user_code", "user_code.transactional", "release.before_commit")
 """Who is held there holds leases: armed in every strike, whoever is struck."""
@@ -184,7 +184,7 @@ class Storm:
         """Wait until something is so, no longer than this; meanwhile look who recovers. Tell whether it is so."""
         until = monotonic() + seconds
         while not (is_so := condition()) and monotonic() < until:
-            sleep(0.02)
+            sleep(TICK_SECONDS)
             self._look()
         return is_so
 
