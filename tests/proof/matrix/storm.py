@@ -37,7 +37,8 @@ WARM_UP_SECONDS = 30.0
 WARM_LIVE = 12
 HELD_SECONDS = 2.0
 """How long a strike waits for its moments to be held, in each of two waves."""
-LEASED_SECONDS = 2.0
+LEASED_SECONDS = 6.0
+"""How long those who are held wait for enough leases; none of them is held for more than 15 s."""
 RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
 """How long the next strike waits for all to get over the last one, and then for some load."""
 LOAD_LEASES = 10
