@@ -146,8 +146,9 @@ def test_memory_is_judged_after_the_warm_up_and_not_of_who_is_gone() -> None:
     memory = Memory()
     for at in range(20):
         memory.sample(float(at), "gone", 2**22 + 1)
+        memory.sample(float(max(at, 6)), "too young", os.getpid())
         memory.sample(float(at), "me", os.getpid())
-    [growth] = memory.growths(after=5.0)
+    [growth] = memory.growths(warm_up=5.0, least=10.0)
     assert growth.name.startswith("me ")
     assert growth.seconds == 14.0
     assert growth.first_mib > 1

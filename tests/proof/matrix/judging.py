@@ -12,7 +12,7 @@ from orchestrator.local.django_programs import ROOT, in_project
 from tests.proof.matrix.installation import Site
 
 CHECK_SECONDS = 120.0
-REFUSED = ("violates", "the side thread failed once", "a recovery scan failed")
+REFUSED = ("violates", "the side thread failed once")
 """What no program may have in its log: it tried to write what a constraint forbids, or met what nobody foresaw."""
 
 

@@ -37,9 +37,12 @@ class Memory:
         if found is not None:
             self._samples[name, pid].append((at, found))
 
-    def growths(self, after: float) -> list[Growth]:
-        """What became of those that were looked at often enough since then."""
-        kept = {who: [each for each in samples if each[0] >= after] for who, samples in self._samples.items()}
+    def growths(self, warm_up: float, least: float) -> list[Growth]:
+        """What became of those that were looked at for so long after a warm-up of their own; both in seconds."""
+        kept = {
+            who: [each for each in samples if each[0] >= samples[0][0] + warm_up]
+            for who, samples in self._samples.items()
+        }
         return [
             Growth(
                 f"{name} {pid}",
@@ -49,8 +52,15 @@ class Memory:
                 samples[-1][0] - samples[0][0],
             )
             for (name, pid), samples in kept.items()
-            if len(samples) >= LEAST_SAMPLES
+            if len(samples) >= LEAST_SAMPLES and samples[-1][0] - samples[0][0] >= least
         ]
+
+    def told(self) -> dict[str, list[tuple[int, float]]]:
+        """All samples, for JSON: seconds and MiB."""
+        return {
+            f"{name} {pid}": [(round(at), round(size / MIB, 2)) for at, size in samples]
+            for (name, pid), samples in self._samples.items()
+        }
 
 
 def anonymous_bytes(pid: int) -> int | None:

@@ -24,7 +24,7 @@ Victims = Sequence[Held]
 Strike = Callable[[Site, Victims], Iterator[None]]
 
 LEASES_END_SECONDS = 15.0
-SHUTDOWN_SECONDS = 30.0
+SHUTDOWN_SECONDS = 90.0
 BEAT_AWAY_SECONDS = 6.0
 BROKER_AWAY_SECONDS = 3.0
 BROKER_FROZEN_SECONDS = 6.0
