@@ -46,8 +46,8 @@ class Profile:
     hopeless: float = 0.03
     """Of flows: one of these is never answered, and the process times out."""
     napping: float = 0.4
-    """Of the calls of worker `c`: they take 50 to 400 ms. The other workers take 0 to 3 ms, so that their batches
-    grow large."""
+    """Of the calls of worker `c`: they take 50 to 400 ms. The others take 0 to 3 ms, mostly none, so that their
+    batches grow large."""
     uneven: float = 0.12
     """Of calls of workers: they stumble, snooze or oversleep."""
     later: float = 0.05
@@ -137,9 +137,11 @@ class _Author:
         return self._worker(options)
 
     def _worker(self, options: Mapping[str, Any]) -> Call:
-        actor = self.random.choices(("a", "b", "c", "book", "judge"), (6, 5, 3, 3, 1))[0]
+        actor = self.random.choices(("a", "b", "c", "book", "judge"), (8, 4, 2, 3, 1))[0]
         takes_long = actor == "c" and self._happens(self.profile.napping)
-        seconds = self.random.uniform(0.05, 0.4) if takes_long else self.random.uniform(0.0, 0.003)
+        seconds = 0.0 if self._happens(0.7) else self.random.uniform(0.0, 0.003)
+        if takes_long:
+            seconds = self.random.uniform(0.05, 0.4)
         return self._uneven(call_of(actor, sleep=round(seconds, 4), **options))
 
     def _uneven(self, call: Call) -> Call:
