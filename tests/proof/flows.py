@@ -46,11 +46,11 @@ class Profile:
     hopeless: float = 0.03
     """Of flows: one of these is never answered, and the process times out."""
     napping: float = 0.4
-    """Of the calls of worker `c`: they nap. The other workers take 0 to 3 ms, so that their batches grow large."""
+    """Of the calls of worker `c`: they nap. The others take 0 to 3 ms, mostly none, so that their batches grow large."""
     nap: tuple[float, float] = (0.05, 0.4)
     """The shortest and the longest nap, in seconds."""
-    weight_of_c: int = 3
-    """How many of the calls of workers are calls of `c`: so many beside 15."""
+    weight_of_c: int = 2
+    """How many of the calls of workers are calls of `c`: so many beside 16."""
     uneven: float = 0.12
     """Of calls of workers: they stumble, snooze or oversleep."""
     later: float = 0.05
@@ -63,7 +63,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "mixed": Profile(),
         "smooth": Profile(failing=0.0, asking=0.0, hopeless=0.0, uneven=0.03, later=0.01, napping=0.3),
-        "drowsy": Profile(napping=0.9, nap=(0.6, 2.4), weight_of_c=18),
+        "drowsy": Profile(napping=0.9, nap=(0.6, 2.4), weight_of_c=20),
         "crowded": Profile(asking=0.06, hopeless=0.01, uneven=0.05, later=0.03, napping=0.1, tasks=12.0),
     }
 )
@@ -141,10 +141,12 @@ class _Author:
         return self._worker(options)
 
     def _worker(self, options: Mapping[str, Any]) -> Call:
-        weights = (6, 5, self.profile.weight_of_c, 3, 1)
+        weights = (8, 4, self.profile.weight_of_c, 3, 1)
         actor = self.random.choices(("a", "b", "c", "book", "judge"), weights)[0]
         takes_long = actor == "c" and self._happens(self.profile.napping)
-        seconds = self.random.uniform(*self.profile.nap) if takes_long else self.random.uniform(0.0, 0.003)
+        seconds = 0.0 if self._happens(0.7) else self.random.uniform(0.0, 0.003)
+        if takes_long:
+            seconds = self.random.uniform(*self.profile.nap)
         return self._uneven(call_of(actor, sleep=round(seconds, 4), **options))
 
     def _uneven(self, call: Call) -> Call:

@@ -214,8 +214,8 @@ processes of all shapes are started and steered; then everything calms down and 
 
 ## Memory of the worker that was spared from signals
 
-Anonymous resident memory of each of its processes that lived long enough, after {warm_up:.0f} s of its own. The slope is
-the median of the slopes between all pairs of samples.
+Anonymous resident memory of each of its processes that lived long enough, after {warm_up:.0f} s of its own.
+The slope is the median of the slopes between all pairs of samples.
 
 | process | MiB at first | MiB at last | MiB an hour |
 | --- | --- | --- | --- |

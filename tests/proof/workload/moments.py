@@ -82,11 +82,12 @@ def reach(moment: str) -> None:
     folder = os.environ.get(history.FOLDER)
     if folder is None:
         return
-    held = Path(folder, "moments", "held", f"{moment}.{os.getpid()}")
+    place = f"{folder}/moments/held/{moment}.{os.getpid()}"
     try:
-        os.rename(f"{folder}/moments/armed/{moment}", held)  # noqa: PTH104  # on the hot path
+        os.rename(f"{folder}/moments/armed/{moment}", place)  # noqa: PTH104  # on the hot path, where nothing is armed
     except FileNotFoundError:
         return
+    held = Path(place)
     until = monotonic() + LONGEST_SECONDS
     while held.exists() and monotonic() < until:
         sleep(TICK_SECONDS)
