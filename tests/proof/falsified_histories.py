@@ -138,6 +138,13 @@ def _worked_by_nobody(run: TrueRun) -> None:
     run.work.files[WORKER].append({"what": "effect", "task": "task-x", "attempt": 1})
 
 
+def _extended_too_late(run: TrueRun) -> None:
+    """A heartbeat of a lost attempt extended the lease of the next one."""
+    line = dict(_lines(run, "heartbeat")[0])
+    line["began"] = line["at"] = run.work.now
+    run.work.files[WORKER].append(line)
+
+
 HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("outcomes", "delivered with success 2 times", _delivered_twice),
     ("outcomes", "and taken back", _taken_back),
@@ -172,6 +179,7 @@ HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("leases", "ended at", _of(B, "claimed", lambda line: line.update(at=1_000.3), nth=-1)),
     ("leases", "before attempt 1", _of(B, "claimed", lambda line: line.update(began=9_000.0))),
     ("leases", "of a task that does not exist", _worked_by_nobody),
+    ("leases", "was extended by a heartbeat", _extended_too_late),
     ("tries", "began after 7 tries", _of(B, "began", lambda line: line.update(tries=7))),
     ("tries", "is to be claimed alone", _claimed_together),
     ("tries", "was lost in a batch with 0 tries before", _expired_too_often),
