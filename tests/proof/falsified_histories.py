@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.proof.checker.attempts import HEARTBEAT, POLL_TO_END
+from tests.proof.checker.leases import SPENT
+from tests.proof.checker.windows import START_TO_END
 from tests.proof.falsified_rows import BOOK, DECIDE, NAP, A, B, Falsify
 from tests.proof.scripted_work import WORKER
 from tests.proof.true_run import TrueRun
@@ -188,7 +190,10 @@ HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("timeouts", "heartbeat 2.0 s", change_event(HEARTBEAT, at=1_000.0)),
     ("timeouts", "poll to end 300.0 s", change_event(HEARTBEAT, kind=POLL_TO_END)),
     ("timeouts", "stood still 1", _stood),
-    ("audit", "2 events ended it as TIMED_OUT", repeat_event("PROCESS_START_TO_END_TIMEOUT")),
+    ("lateness", "and taken back at 9000", change_event(HEARTBEAT, at=9_000.0)),
+    ("lateness", "but it was claimed or failed at 9000", change_event(SPENT, at=9_000.0)),
+    ("lateness", "but it ended at 9000", change_event(START_TO_END, at=9_000.0)),
+    ("audit", "2 events ended it as TIMED_OUT", repeat_event(START_TO_END)),
     ("audit", "0 events ended it as ABORTED", remove_event("restarted")),
     ("audit", "its events tell of set()", lambda run: [remove_event("task_failed")(run) for _ in range(2)]),
     ("audit", "completed from outside, but its events are []", remove_event("external_task_completed")),
