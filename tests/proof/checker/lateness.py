@@ -34,7 +34,7 @@ def check(story: Story) -> Iterator[Violation]:
 
 
 def _lease(attempt: Attempt, event: EventRow, task: TaskRow) -> Iterator[Violation]:
-    heard = [each.at for each in (*attempt.claims, *attempt.heartbeats)]
+    heard = [claim.at for claim in attempt.claims] + [heartbeat.at for heartbeat in attempt.heartbeats]
     if not heard:
         return
     least = min(task.heartbeat, task.poll_to_end) if event.kind == HEARTBEAT else task.poll_to_end
