@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from tests.proof.checker.attempts import HEARTBEAT, POLL_TO_END
+from tests.proof.checker.leases import SPENT
+from tests.proof.checker.windows import START_TO_END
 from tests.proof.falsified_rows import BOOK, DECIDE, NAP, A, B, Falsify
 from tests.proof.scripted_work import WORKER
 from tests.proof.true_run import TrueRun
@@ -138,6 +140,13 @@ def _worked_by_nobody(run: TrueRun) -> None:
     run.work.files[WORKER].append({"what": "effect", "task": "task-x", "attempt": 1})
 
 
+def _extended_too_late(run: TrueRun) -> None:
+    """A heartbeat of a lost attempt extended the lease of the next one."""
+    line = dict(_lines(run, "heartbeat")[0])
+    line["began"] = line["at"] = run.work.now
+    run.work.files[WORKER].append(line)
+
+
 HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("outcomes", "delivered with success 2 times", _delivered_twice),
     ("outcomes", "and taken back", _taken_back),
@@ -172,6 +181,7 @@ HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("leases", "ended at", _of(B, "claimed", lambda line: line.update(at=1_000.3), nth=-1)),
     ("leases", "before attempt 1", _of(B, "claimed", lambda line: line.update(began=9_000.0))),
     ("leases", "of a task that does not exist", _worked_by_nobody),
+    ("leases", "was extended by a heartbeat", _extended_too_late),
     ("tries", "began after 7 tries", _of(B, "began", lambda line: line.update(tries=7))),
     ("tries", "is to be claimed alone", _claimed_together),
     ("tries", "was lost in a batch with 0 tries before", _expired_too_often),
@@ -180,7 +190,10 @@ HISTORIES: tuple[tuple[str, str, Falsify], ...] = (
     ("timeouts", "heartbeat 2.0 s", change_event(HEARTBEAT, at=1_000.0)),
     ("timeouts", "poll to end 300.0 s", change_event(HEARTBEAT, kind=POLL_TO_END)),
     ("timeouts", "stood still 1", _stood),
-    ("audit", "2 events ended it as TIMED_OUT", repeat_event("PROCESS_START_TO_END_TIMEOUT")),
+    ("lateness", "and taken back at 9000", change_event(HEARTBEAT, at=9_000.0)),
+    ("lateness", "but it was claimed or failed at 9000", change_event(SPENT, at=9_000.0)),
+    ("lateness", "but it ended at 9000", change_event(START_TO_END, at=9_000.0)),
+    ("audit", "2 events ended it as TIMED_OUT", repeat_event(START_TO_END)),
     ("audit", "0 events ended it as ABORTED", remove_event("restarted")),
     ("audit", "its events tell of set()", lambda run: [remove_event("task_failed")(run) for _ in range(2)]),
     ("audit", "completed from outside, but its events are []", remove_event("external_task_completed")),

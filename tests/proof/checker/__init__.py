@@ -13,8 +13,14 @@ standing    nothing was handed out in a standstill or a block
 leases      attempts have no gaps and no overlaps, and each was used once
 tries       rows count what the histories say
 timeouts    none came early
+lateness    none came much too late
 overdue     none stayed away
 counters    counters equal what they count, states fit together
 audit       events explain each state, refused deliveries left theirs
 acts        accepted acts have one audit record, refused none, repeated ones the first
+
+What it cannot see: how late something came within the minutes that `lateness` allows; what a
+process did between a COMMIT and the line that it did not live to write, but for what the rows and events tell of it;
+what a claim took whose statement ran at the very moment of a pause or a block, which is allowed to; and whether a lease
+was lost alone where the only one to know it was killed (see `tries`).
 """

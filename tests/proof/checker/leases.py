@@ -28,7 +28,7 @@ def check(story: Story) -> Iterator[Violation]:
         for sentence in _followed(task_row, was_spent, story):
             yield Violation(sentence, task_row.process_id, task_row.id)
         for attempt in story.attempts_of(task_row.id).values():
-            for sentence in _used_once(attempt, task_row):
+            for sentence in (*_used_once(attempt, task_row), *_extended(attempt)):
                 yield Violation(sentence, task_row.process_id, task_row.id)
 
 
@@ -90,3 +90,13 @@ def _used_once(attempt: Attempt, task: TaskRow) -> Iterator[str]:
     # A transactional attempt whose COMMIT got no answer is handed back although it ran.
     if attempt.runs and not is_booking(task.actor) and any(each.state == "ENQUEUED" for each in attempt.accepted):
         yield f"attempt {number} was handed back as unused, but ran at {attempt.runs[0]['at']:.6f}"
+
+
+def _extended(attempt: Attempt) -> Iterator[str]:
+    """No heartbeat that began when a lease had ended extended it, nor another attempt's instead."""
+    over = [event.at for event in attempt.expiries]
+    over += [release.at for release in attempt.accepted if release.at is not None]
+    for heartbeat in attempt.heartbeats:
+        if over and heartbeat.began > min(over) + TOLERANCE:
+            began, ended = f"{heartbeat.began:.6f}", f"{min(over):.6f}"
+            yield f"attempt {attempt.number} was extended by a heartbeat of {began}, but had ended at {ended}"
