@@ -46,7 +46,7 @@ class Profile:
     hopeless: float = 0.03
     """Of flows: one of these is never answered, and the process times out."""
     napping: float = 0.4
-    """Of the calls of worker `c`: they nap. The others take 0 to 3 ms, mostly none, so that their batches grow large."""
+    """Of the calls of worker `c`: they nap. The others take 0 to 3 ms, mostly none: their batches grow large."""
     nap: tuple[float, float] = (0.05, 0.4)
     """The shortest and the longest nap, in seconds."""
     weight_of_c: int = 2
