@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from tests.proof.matrix.cells import LEAST_LEASES, Result
+from tests.proof.matrix.cells import Result
 from tests.proof.matrix.faults import FAULTS, by_length
 from tests.proof.matrix.installation import Scale
 from tests.proof.matrix.installing import installed
@@ -24,6 +24,8 @@ from tests.proof.matrix.storm import Storm
 SEED = "suite"
 STRUCK = ("worker_child_killed", "commit_answers_lost", "messages_dropped")
 STRIKES_EACH, SECONDS_EACH = 2, 90.0
+LEASES = 8
+"""Fewer than the matrix wants: the suite runs on busy machines."""
 SCALE = Scale(clients=2, starts_per_second=2.0)
 
 
@@ -34,7 +36,7 @@ def aftermath() -> Iterator[dict[str, Result]]:
     results = {name: Result(name, SEED, FAULTS[name].moments) for name in STRUCK}
     last = results[STRUCK[-1]]
     with installed(folder, SEED, frozenset({"postgres", "broker"}), SCALE) as site:
-        storms = [Storm(site, FAULTS[name], Random(f"{SEED} {name}"), results[name]) for name in STRUCK]
+        storms = [Storm(site, FAULTS[name], Random(f"{SEED} {name}"), results[name], LEASES) for name in STRUCK]
         storms[0].warm_up()
         for storm in storms:
             storm.strike_times(STRIKES_EACH, SECONDS_EACH)
@@ -63,7 +65,7 @@ def test_each_fault_struck_who_stood_still_while_enough_was_leased(aftermath: di
         hit = [cell for cell in result.cells.values() if cell.hits]
         assert result.strikes == STRIKES_EACH, str(result)
         assert hit
-        assert all(cell.least_leases is not None and cell.least_leases >= LEAST_LEASES for cell in hit)
+        assert all(cell.least_leases is not None and cell.least_leases >= LEASES for cell in hit)
 
 
 def test_the_faults_are_those_of_the_issue_and_their_moments_those_of_whom_they_concern() -> None:

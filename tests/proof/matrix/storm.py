@@ -41,8 +41,6 @@ LEASED_SECONDS = 6.0
 """How long those who are held wait for enough leases; none of them is held for more than 15 s."""
 RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
 """How long the next strike waits for all to get over the last one, and then for some load."""
-LOAD_LEASES = 10
-"""So much is leased before anybody is held: those who are held, and what waits behind them, add the rest."""
 RECOVER_SECONDS = 60.0
 TICK_SECONDS, LOOK_SECONDS = 0.1, 0.5
 LEAST_ARMED = 6
@@ -114,8 +112,9 @@ def run(
 class Storm:
     """The strikes of one fault on one installation."""
 
-    def __init__(self, site: Site, fault: Fault, random: Random, result: Result) -> None:
+    def __init__(self, site: Site, fault: Fault, random: Random, result: Result, leases: int = LEAST_LEASES) -> None:
         self.site, self.fault, self.random, self.result = site, fault, random, result
+        self._least = leases
         self._recoveries: list[tuple[Recovery, list[str]]] = []
 
     def warm_up(self) -> None:
@@ -140,10 +139,10 @@ class Storm:
         """Strike once, if enough is leased and somebody is held whom the fault concerns."""
         self._wait_for_load()
         self._hold(self._chosen())
-        self._wait(lambda: len(self.site.observer.leases()) >= LEAST_LEASES, LEASED_SECONDS)
+        self._wait(lambda: len(self.site.observer.leases()) >= self._least, LEASED_SECONDS)
         leases = self.site.observer.leases()
         victims = self.fault.victims(self.site.held(), self.result.needed(), self.random)
-        if len(leases) < LEAST_LEASES or not victims:
+        if len(leases) < self._least or not victims:
             self.site.moments.let_go()
             self.result.vain["nobody was held" if not victims else "too little was leased"] += 1
             return
@@ -163,10 +162,13 @@ class Storm:
             self.result.wrong.append(f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on")
 
     def _wait_for_load(self) -> None:
-        """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed."""
+        """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed.
+
+        Half of the leases are enough: those who are held, and what waits behind them, add the rest.
+        """
         self.site.wait_until_whole()
         self._wait(lambda: not self._recoveries, RECOVERED_SECONDS)
-        self._wait(lambda: len(self.site.observer.leases()) >= LOAD_LEASES, LOAD_SECONDS)
+        self._wait(lambda: len(self.site.observer.leases()) >= self._least // 2, LOAD_SECONDS)
 
     def _chosen(self) -> list[str]:
         """The moments to arm: those that need a hit, a few more if these are few, and those that keep leases."""
