@@ -10,7 +10,7 @@ LOCAL := $(RUN) -m orchestrator.local
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test soak up check format clean bench-chain bench-faults bench-retention lock
+.PHONY: help demo examples test soak proof chaos up check format clean bench-chain bench-faults bench-retention lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -26,6 +26,12 @@ test: $(VENV)/ready ## Run the whole test suite
 
 soak: $(VENV)/ready ## Steer and kill at random for MINUTES (10), then check that all is accounted for
 	@$(RUN) -m tests.storm.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+proof: $(VENV)/ready ## Prove the promises: model, stateful test, every fault at every moment
+	@ORCHESTRATOR_APPS=tests.proof.workload $(LOCAL) run --name proof --unshared --migrate -- $(RUN) -m tests.proof $(if $(SEED),--seed $(SEED))
+
+chaos: $(VENV)/ready ## Let every fault strike at random for SECONDS (1800), then check that all is accounted for
+	@$(RUN) -m tests.proof.matrix.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))

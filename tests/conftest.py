@@ -36,6 +36,7 @@ TABLES = (
     "recovery_scanrun",
     "recovery_retentionrule",
     "flows_effect",
+    "workload_effect",
     "orders_booking",
     "orders_invoice",
     "orders_product",

@@ -4,7 +4,7 @@ import os
 import secrets
 
 os.environ["ORCHESTRATOR_BROKER_PREFIX"] = f"test-{secrets.token_hex(4)}"
-os.environ.setdefault("ORCHESTRATOR_APPS", "tests.flows,examples.orders,examples.patterns")
+os.environ.setdefault("ORCHESTRATOR_APPS", "tests.flows,tests.proof.workload,examples.orders,examples.patterns")
 os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
 
 from orchestrator.settings import *  # noqa: F403  # the environment must be complete first

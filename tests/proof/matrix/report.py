@@ -1,0 +1,78 @@
+"""The tables of the matrix: for people who run it, and for `docs/proof.md` between its markers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from tests.proof.matrix.moments import ALL
+
+BEGIN = "<!-- matrix: written by `make proof` -->"
+END = "<!-- end of matrix -->"
+Told = Mapping[str, Any]
+
+
+def rewritten(text: str, told: Told) -> str:
+    """A document with new tables between its markers. Raises ValueError where it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the document has no lines {BEGIN} and {END}")
+    storms = told["storms"]
+    parts = [summary_of(told), table_of(storms), "Hits, and seconds to recover (median/worst), cell by cell:"]
+    return f"{before}{begin}\n\n" + "\n\n".join([*parts, cells_of(storms)]) + f"\n\n{end}{after}"
+
+
+def summary_of(told: Told) -> str:
+    """All in one sentence."""
+    storms = told["storms"]
+    cells = [cell for storm in storms for cell in storm["cells"].values()]
+    wrong = sum(len(storm["violations"]) for storm in storms)
+    return (
+        f"Seed {told['seed']}: {len(storms)} storms, {len(cells)} cells, {sum(cell['hits'] for cell in cells)} hits, "
+        f"{sum(storm['processes'] for storm in storms)} processes, {sum(storm['tasks'] for storm in storms)} tasks, "
+        f"{wrong} violations, in {told['seconds'] / 60:.0f} minutes."
+    )
+
+
+def table_of(storms: Sequence[Told]) -> str:
+    """One row for each fault."""
+    head = ("fault", "processes", "tasks", "strikes", "cells", "fewest hits", "least leases", "violations")
+    return _table((*head, "recovered: median", "worst"), (_row(storm) for storm in storms))
+
+
+def cells_of(storms: Sequence[Told]) -> str:
+    """One row for each fault, one column for each moment; empty where a fault cannot strike at a moment."""
+    rows = ([storm["fault"], *(_cell(storm["cells"].get(moment)) for moment in ALL)] for storm in storms)
+    return _table(("fault", *ALL), rows)
+
+
+def _row(storm: Told) -> list[str]:
+    cells = storm["cells"].values()
+    least = min((cell["least_leases"] for cell in cells if cell["least_leases"]), default=0)
+    medians = [cell["recovery_median"] for cell in cells if cell["recovery_median"] is not None]
+    worst = [cell["recovery_worst"] for cell in cells if cell["recovery_worst"] is not None]
+    numbers = (storm["processes"], storm["tasks"], storm["strikes"], len(cells))
+    return [
+        storm["fault"],
+        *(str(number) for number in numbers),
+        str(min((cell["hits"] for cell in cells), default=0)),
+        str(least),
+        str(len(storm["violations"])),
+        f"{median(medians):.1f} s" if medians else "",
+        f"{max(worst):.1f} s" if worst else "",
+    ]
+
+
+def _cell(cell: Told | None) -> str:
+    if cell is None:
+        return ""
+    if cell["recovery_median"] is None:
+        return str(cell["hits"])
+    return f"{cell['hits']}: {cell['recovery_median']:.1f}/{cell['recovery_worst']:.1f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

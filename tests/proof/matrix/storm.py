@@ -1,0 +1,220 @@
+"""One storm: an installation of its own, and one fault that strikes it at all its moments, again and again.
+
+    python -m tests.proof.matrix.storm --fault worker_killed --seed 1 --folder /tmp/storm [--seconds 40]
+
+A strike arms all moments that still need a hit, waits until they are held and enough is leased, strikes, and lets go.
+Without `--seconds` the storm ends when each moment has been hit often enough. Then everything calms down, and the
+checker looks at all that happened. Exits with 1 where anything is wrong, and tells what.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from threading import Timer
+from time import monotonic, sleep
+from typing import Any
+
+from orchestrator.local.programs import LaunchError
+from tests.proof.matrix.cells import LEAST_LEASES, LEAST_PROCESSES, Result
+from tests.proof.matrix.faults import FAULTS, Fault
+from tests.proof.matrix.installation import Site
+from tests.proof.matrix.installing import installed
+from tests.proof.matrix.judging import judged, rejected
+from tests.proof.matrix.moments import ALL, START
+from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
+
+LONGEST_SECONDS = 240.0
+"""A storm without a bound of its own strikes no longer than this."""
+WARM_UP_SECONDS = 30.0
+WARM_LIVE = 12
+HELD_SECONDS = 2.0
+"""How long a strike waits for its moments to be held, in each of two waves."""
+LEASED_SECONDS = 6.0
+"""How long those who are held wait for enough leases; none of them is held for more than 15 s."""
+RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
+"""How long the next strike waits for all to get over the last one, and then for some load."""
+RECOVER_SECONDS = 60.0
+TICK_SECONDS, LOOK_SECONDS = 0.1, 0.5
+LEAST_ARMED = 6
+KEEPING = ("claim.after_commit", "user_code", "user_code.transactional", "release.before_commit")
+"""Who is held there holds leases: armed in every strike, whoever is struck."""
+TOLD = 20
+ABANDONED = 3
+
+
+def main() -> int:
+    """Run one storm and tell what came out."""
+    parser = argparse.ArgumentParser(prog="python -m tests.proof.matrix.storm", description=__doc__)
+    parser.add_argument("--fault", choices=FAULTS, required=True)
+    parser.add_argument("--seed", default=str(secrets.randbelow(10**6)))
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--seconds", type=float, help="strike for so long; else until each moment was hit often enough")
+    parser.add_argument("--moments", type=lambda text: tuple(text.split(",")), default=ALL)
+    parser.add_argument("--template", type=Path, help="a folder with a migrated database, to be copied")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    print(f"{options.fault}: seed {options.seed}, {options.folder}", flush=True)
+    give_up_after((options.seconds or LONGEST_SECONDS) + 420)
+    result = run(options.fault, options.seed, options.folder, options.seconds, options.moments, options.template)
+    if options.json:
+        options.json.write_text(json.dumps(result.told(), indent=1))
+    for sentence in result.wrong[:TOLD]:
+        print(f"WRONG {sentence}")
+    print(result, flush=True)
+    return 1 if result.wrong else 0
+
+
+def give_up_after(seconds: float) -> None:
+    """Never hang: the guardians of all programs end them when this one is gone."""
+    timer = Timer(seconds, lambda: (print(f"given up after {seconds:.0f} s", flush=True), os._exit(ABANDONED)))
+    timer.daemon = True
+    timer.start()
+
+
+def run(
+    name: str,
+    seed: str,
+    folder: Path,
+    seconds: float | None = None,
+    moments: Sequence[str] = ALL,
+    template: Path | None = None,
+) -> Result:
+    """Run one storm in a folder that is not there yet."""
+    fault = FAULTS[name]
+    began = monotonic()
+    result = Result(name, seed, [each for each in fault.moments if each in moments])
+    try:
+        with installed(folder, f"{seed} {name}", fault.proxied, template=template) as site:
+            storm = Storm(site, fault, Random(f"{seed} {name} strikes"), result)
+            storm.warm_up()
+            storm.rage(seconds)
+            result.wrong += site.calm_down()
+            storm.settle()
+            result.processes, result.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
+            result.wrong += rejected(site)
+            result.checked = judged(site, result.wrong) | site.injected()
+    except (LaunchError, Unreachable) as error:
+        result.wrong.append(f"harness: {type(error).__name__} {error}")
+    result.seconds = monotonic() - began
+    if seconds is None:
+        result.wrong += result.missing()
+    return result
+
+
+class Storm:
+    """The strikes of one fault on one installation."""
+
+    def __init__(self, site: Site, fault: Fault, random: Random, result: Result, leases: int = LEAST_LEASES) -> None:
+        self.site, self.fault, self.random, self.result = site, fault, random, result
+        self._least = leases
+        self._recoveries: list[tuple[Recovery, list[str]]] = []
+
+    def warm_up(self) -> None:
+        """Wait until a good deal is going."""
+        self._wait(lambda: self.site.observer.number(LIVE) >= WARM_LIVE, WARM_UP_SECONDS)
+
+    def strike_times(self, times: int, seconds: float) -> None:
+        """Strike so often, no longer than this."""
+        until = monotonic() + seconds
+        while self.result.strikes < times and monotonic() < until:
+            self.strike()
+        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
+
+    def rage(self, seconds: float | None) -> None:
+        """Strike for so long, or until each moment was hit often enough and enough was started."""
+        until = monotonic() + (seconds or LONGEST_SECONDS)
+        while monotonic() < until and (seconds is not None or self._is_needed()):
+            self.strike()
+        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
+
+    def strike(self) -> None:
+        """Strike once, if enough is leased and somebody is held whom the fault concerns."""
+        self._wait_for_load()
+        self._hold(self._chosen())
+        self._wait(lambda: len(self.site.observer.leases()) >= self._least, LEASED_SECONDS)
+        leases = self.site.observer.leases()
+        victims = self.fault.victims(self.site.held(), self.result.needed(), self.random)
+        if len(leases) < self._least or not victims:
+            self.site.moments.let_go()
+            self.result.vain["nobody was held" if not victims else "too little was leased"] += 1
+            return
+        recovery, at = Recovery(leases), time.time()
+        for _ in self.fault.strike(self.site, victims):
+            self.site.moments.let_go()
+        moments = sorted({each.moment for each in victims})
+        self._recoveries.append((recovery, moments))
+        self.result.hit(moments, len(leases))
+        self._write(at, moments, len(leases), sorted({each.program for each in victims}))
+
+    def settle(self) -> None:
+        """Wait until all that was leased at any strike has gone on."""
+        self._wait(lambda: not self._recoveries, RECOVER_SECONDS)
+        for recovery, moments in self._recoveries:
+            left = self.site.observer.left(recovery.leases)
+            self.result.wrong.append(f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on")
+
+    def _wait_for_load(self) -> None:
+        """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed.
+
+        Half of the leases are enough: those who are held, and what waits behind them, add the rest.
+        """
+        self.site.wait_until_whole()
+        self._wait(lambda: not self._recoveries, RECOVERED_SECONDS)
+        self._wait(lambda: len(self.site.observer.leases()) >= self._least // 2, LOAD_SECONDS)
+
+    def _chosen(self) -> list[str]:
+        """The moments to arm: those that need a hit, a few more if these are few, and those that keep leases."""
+        chosen = self.result.needed()
+        others = [each for each in self.result.cells if each not in chosen]
+        chosen += self.random.sample(others, min(len(others), max(LEAST_ARMED - len(chosen), 0)))
+        return list(dict.fromkeys([*chosen, *KEEPING]))
+
+    def _hold(self, moments: Sequence[str]) -> None:
+        """Arm moments and wait until they are held; those of starts last, for without starts others are not reached."""
+        for wave in ([each for each in moments if each not in START], [each for each in moments if each in START]):
+            self.site.moments.arm(wave)
+            self._wait(lambda: set(moments_held(self.site)).issuperset(wave), HELD_SECONDS if wave else 0)  # noqa: B023
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is so, no longer than this; meanwhile look who recovers. Tell whether it is so."""
+        until = monotonic() + seconds
+        while not (is_so := condition()) and monotonic() < until:
+            sleep(TICK_SECONDS)
+            self._look()
+        return is_so
+
+    def _look(self) -> None:
+        if monotonic() < self._next_look:
+            return
+        self._next_look = monotonic() + LOOK_SECONDS
+        for recovery, moments in list(self._recoveries):
+            if recovery.look(self.site.observer):
+                self._recoveries.remove((recovery, moments))
+                self.result.recovered(moments, recovery.seconds or 0.0)
+
+    _next_look = 0.0
+
+    def _is_needed(self) -> bool:
+        return bool(self.result.needed()) or self.site.observer.number(PROCESSES) < LEAST_PROCESSES
+
+    def _write(self, at: float, moments: list[str], leases: int, victims: list[str]) -> None:
+        line: dict[str, Any] = {"at": at, "until": time.time(), "fault": self.fault.name, "moments": moments}
+        with open(self.site.folder / "strikes.jsonl", "a") as file:
+            file.write(json.dumps({**line, "leases": leases, "victims": victims}) + "\n")
+
+
+def moments_held(site: Site) -> list[str]:
+    """Which moments hold somebody."""
+    return [moment for moment, _ in site.moments.held()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

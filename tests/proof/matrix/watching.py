@@ -1,0 +1,33 @@
+"""Watches how long work stands still although there is some, from outside."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from tests.proof.matrix.installation import Site
+
+CLAIMABLE = """
+    SELECT count(*)
+    FROM tasks_task AS task
+    WHERE state = 'ENQUEUED' AND kind <> 'external' AND NOT EXISTS (
+        SELECT FROM tasks_actorstatus WHERE name IN (task.actor, '*') AND blocked_at IS NOT NULL
+    )
+"""
+
+
+class Watch:
+    """The longest time for which some task could be claimed, and no program wrote anything down."""
+
+    def __init__(self, site: Site) -> None:
+        self.longest_stall = 0.0
+        self._site = site
+        self._seen = -1
+        self._moved_at = monotonic()
+
+    def look(self) -> None:
+        """Look once."""
+        written = sum(path.stat().st_size for path in (self._site.folder / "history").glob("worker-*"))
+        now = monotonic()
+        if written != self._seen or not self._site.observer.number(CLAIMABLE):
+            self._seen, self._moved_at = written, now
+        self.longest_stall = max(self.longest_stall, now - self._moved_at)
