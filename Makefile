@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 LOCAL := $(RUN) -m orchestrator.local
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test soak up check format clean bench-chain bench-faults bench-retention lock
+.PHONY: help demo examples test soak up check format clean bench-chain bench-faults bench-retention lock proof-of-proof
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -24,6 +24,9 @@ test: $(VENV)/ready ## Run the whole test suite
 
 soak: $(VENV)/ready ## Steer and kill at random for MINUTES (10), then check that all is accounted for
 	@$(RUN) -m tests.storm.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+
+proof-of-proof: $(VENV)/ready ## Plant each bug of tests/proof/mutants (ONLY one) and show what catches it
+	@$(RUN) -m tests.proof.mutants $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))
