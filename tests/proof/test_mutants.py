@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.settings import BASE_DIR
-from tests.proof.mutants.catchers import Catcher, NoVerdict, Verdict, first_message
+from tests.proof.mutants.catchers import Catcher, NoVerdict, Verdict, first_messages
 from tests.proof.mutants.patches import Mutant, PatchError, mutants, read
 
 MUTANTS = mutants()
@@ -90,17 +90,17 @@ print(tasks.__file__)
 @pytest.mark.parametrize(
     ("code", "caught"),
     [
-        ("print('nothing is wrong')", None),
-        ("print('WRONG two processes\\nWRONG one more'); sys.exit(1)", "two processes"),
-        ("raise AssertionError('the model has 1, the engine 2')", "AssertionError: the model has 1, the engine 2"),
-        ("print('WRONG harness: no port\\nWRONG a task ran twice'); sys.exit(1)", "a task ran twice"),
+        ("print('nothing is wrong')", ()),
+        ("print('WRONG two processes\\nWRONG one more'); sys.exit(1)", ("two processes", "one more")),
+        ("raise AssertionError('the model has 1, the engine 2')", ("AssertionError: the model has 1, the engine 2",)),
+        ("print('WRONG harness: no port\\nWRONG a task ran twice'); sys.exit(1)", ("a task ran twice",)),
     ],
 )
 def test_a_catcher_runs_on_the_copy_and_catches_what_it_finds_wrong(
-    tmp_path: Path, code: str, caught: str | None
+    tmp_path: Path, code: str, caught: tuple[str, ...]
 ) -> None:
     verdict = _judged(tmp_path, code)
-    assert (verdict.catcher, verdict.is_caught, verdict.message) == ("stateful", caught is not None, caught or "")
+    assert (verdict.catcher, verdict.is_caught, verdict.messages) == ("stateful", bool(caught), caught)
     assert str(tmp_path / "project" / "tasks" / "__init__.py") in (tmp_path / "run" / "output").read_text()
 
 
@@ -116,9 +116,9 @@ def test_a_catcher_that_fails_itself_has_caught_nothing(tmp_path: Path, code: st
         _judged(tmp_path, code)
 
 
-def test_a_message_is_the_first_that_is_wrong_or_else_what_was_said_last() -> None:
-    assert first_message("none: seed 1\nWRONG a\nWRONG b\n2 things are wrong\n") == "a"
-    assert first_message("step 1\n  state differs\n\n") == "state differs"
+def test_messages_are_the_first_five_that_are_wrong_or_else_what_was_said_last() -> None:
+    assert first_messages("none: seed 1\nWRONG a\n" + "WRONG b\n" * 9 + "10 are wrong\n") == ("a", "b", "b", "b", "b")
+    assert first_messages("step 1\n  state differs\n\n") == ("state differs",)
 
 
 def _judged(folder: Path, code: str) -> Verdict:

@@ -72,7 +72,7 @@ def table(cases: Sequence[Case]) -> str:
     for case in cases:
         if case.caught:
             caught = case.caught
-            lines.append(f"{case.name:{width}}  {caught.catcher:28}  {caught.seconds:5.1f} s  {caught.message}")
+            lines.append(f"{case.name:{width}}  {caught.catcher:28}  {caught.seconds:5.1f} s  {caught.messages[0]}")
         else:
             lines.append(f"{case.name:{width}}  {'nothing':28}  {'':>7}  {'; '.join(case.without_verdict)}".rstrip())
     return "\n".join(lines)

@@ -27,6 +27,7 @@ WELL, WRONG = 0, 1
 OF_THE_HARNESS = "harness: "
 MESSAGE = re.compile(r"^(?:WRONG (?!harness: )|[\w.]*(?:Error|Exception): ?).*", re.MULTILINE)
 MESSAGE_LIMIT = 300
+MESSAGES = 5
 
 
 class NoVerdict(Exception):
@@ -35,12 +36,16 @@ class NoVerdict(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one catcher says of one engine: whether it caught something, after how many seconds, and what first."""
+    """What one catcher says of one engine: after how many seconds, and the first things that are wrong, if any is."""
 
     catcher: str
-    is_caught: bool
     seconds: float
-    message: str
+    messages: tuple[str, ...] = ()
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Catcher:
             raise NoVerdict(f"{self.name} ended with {status}: {last_line(told)}")
         if status == WRONG and f"WRONG {OF_THE_HARNESS}" in told and not MESSAGE.search(told):
             raise NoVerdict(f"{self.name} stumbled over itself: {last_line(told)}")
-        return Verdict(self.name, status == WRONG, seconds, first_message(told) if status == WRONG else "")
+        return Verdict(self.name, seconds, first_messages(told) if status == WRONG else ())
 
     def _run(self, tree: Path, folder: Path, urls: Mapping[str, str], seed: int) -> int:
         if self.name == STATEFUL:
@@ -105,11 +110,10 @@ def run_leashed(
         process.wait()
 
 
-def first_message(told: str) -> str:
-    """The first thing that a catcher found wrong, in one line."""
-    found = MESSAGE.search(told)
-    text = found[0].removeprefix("WRONG ") if found else last_line(told)
-    return text[:MESSAGE_LIMIT]
+def first_messages(told: str) -> tuple[str, ...]:
+    """The first things that a catcher found wrong, each in one line; what it said last where it names none so."""
+    found = [each[0].removeprefix("WRONG ") for each in MESSAGE.finditer(told)] or [last_line(told)]
+    return tuple(each[:MESSAGE_LIMIT] for each in found[:MESSAGES])
 
 
 def last_line(told: str) -> str:

@@ -46,8 +46,9 @@ class Case:
         return self.caught is not None
 
     def __str__(self) -> str:
-        if self.caught:
-            return f"{self.name}: caught by {self.caught.catcher} in {self.caught.seconds:.1f} s: {self.caught.message}"
+        caught = self.caught
+        if caught:
+            return f"{self.name}: caught by {caught.catcher} in {caught.seconds:.1f} s: {caught.messages[0]}"
         searched = [f"{verdict.catcher} in {verdict.seconds:.1f} s" for verdict in self.verdicts]
         return f"{self.name}: nothing found ({'; '.join([*searched, *self.without_verdict])})"
 
@@ -60,7 +61,7 @@ class Case:
             "seen": mutant.seen if mutant else None,
             "caught_by": caught.catcher if caught else None,
             "seconds": round(caught.seconds, 1) if caught else None,
-            "message": caught.message if caught else None,
+            "messages": caught.messages if caught else (),
             "not_caught_by": [verdict.catcher for verdict in self.verdicts if not verdict.is_caught],
             "without_verdict": self.without_verdict,
         }
