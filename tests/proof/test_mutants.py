@@ -81,7 +81,7 @@ def test_a_patch_that_no_longer_applies_is_refused_and_changes_nothing(tmp_path:
 
 CATCHER = """\
 import sys
-assert sys.argv[1] == "--seconds" and sys.argv[3:] == ["--seed", "7"], sys.argv
+assert sys.argv[1] == "--seconds" and sys.argv[3:] == ["--seed", "7", "--unshrunk"], sys.argv
 import tasks
 print(tasks.__file__)
 """

@@ -21,8 +21,8 @@ from tests.proof.mutants.patches import STATEFUL
 
 STATEFUL_SECONDS, STORM_SECONDS = 60, 40
 """How long the catchers search."""
-STATEFUL_PATIENCE, STORM_PATIENCE = 240.0, 360.0
-"""How long they may take in all: a failure is made small, a storm calms down and is checked."""
+STATEFUL_PATIENCE, STORM_PATIENCE = 180.0, 360.0
+"""How long they may take in all: a storm calms down, and is checked."""
 WELL, WRONG = 0, 1
 OF_THE_HARNESS = "harness: "
 MESSAGE = re.compile(r"^(?:WRONG (?!harness: )|[\w.]*(?:Error|Exception): ?).*", re.MULTILINE)
@@ -73,6 +73,7 @@ class Catcher:
     def _run(self, tree: Path, folder: Path, urls: Mapping[str, str], seed: int) -> int:
         if self.name == STATEFUL:
             words = ["tests.proof.stateful", "--seconds", str(STATEFUL_SECONDS), "--seed", str(seed)]
+            words.append("--unshrunk")
             return run_leashed(words, tree, folder / "output", urls, STATEFUL_PATIENCE)
         _, fault = self.name.split()
         words = ["tests.proof.matrix.storm", "--fault", fault, "--seed", str(seed), "--folder", str(folder / "storm")]
