@@ -21,7 +21,7 @@ from tests.proof.mutants.patches import STATEFUL
 
 STATEFUL_SECONDS, STORM_SECONDS = 60, 40
 """How long the catchers search."""
-STATEFUL_PATIENCE, STORM_PATIENCE = 180.0, 360.0
+STATEFUL_PATIENCE, STORM_PATIENCE = 300.0, 420.0
 """How long they may take in all: a storm calms down, and is checked."""
 WELL, WRONG = 0, 1
 OF_THE_HARNESS = "harness: "
