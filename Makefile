@@ -10,7 +10,7 @@ LOCAL := $(RUN) -m orchestrator.local
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test soak proof chaos up check format clean bench-chain bench-faults bench-retention lock
+.PHONY: help demo examples test soak proof chaos proof-of-proof up check format clean bench-chain bench-faults bench-retention lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -32,6 +32,9 @@ proof: $(VENV)/ready ## Prove the promises: model, stateful test, every fault at
 
 chaos: $(VENV)/ready ## Let every fault strike at random for SECONDS (1800), then check that all is accounted for
 	@$(RUN) -m tests.proof.matrix.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+proof-of-proof: $(VENV)/ready ## Plant each bug of tests/proof/mutants (ONLY one) and show what catches it
+	@$(RUN) -m tests.proof.mutants $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))
