@@ -1,0 +1,1 @@
+"""Proofs: a model of the engine, and the engine held against it."""
