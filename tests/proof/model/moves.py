@@ -59,8 +59,8 @@ def _by_clock(process: Process, setting: Setting) -> Iterator[Move]:
                 yield f"the lease of task {index} ends", steps.end_leases(late, (index,)), True
             else:
                 yield f"task {index} is due", steps.enqueue_due(late, (index,)), True
-        if settings.SPENT in setting.may and task.clocked and process.state == RUNNING and task.state in steps.BUDGETED:
-            yield f"the budget of task {index} is spent", steps.spend_budget(process, index), False
+        if settings.SPENT in setting.may and steps.has_running_budget(process, index):
+            yield f"the budget of task {index} is spent", steps.spend_budgets(process, (index,)), False
     if settings.TIME_IS_UP in setting.may and process.state == RUNNING and process.flow.bounded:
         yield "timed out", steps.time_out(process), False
 

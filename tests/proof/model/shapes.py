@@ -22,7 +22,10 @@ class Awaited(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a task is. `calls` are the tasks that a decider calls, `promise` the one that becomes its value.
+    """What a task is.
+
+    `calls` are the tasks that a decider calls, `promise` is the one that becomes its value, `given` are those that it
+    is handed without waiting for them.
 
     `accept` accepts its own failure, `takes` takes failures as arguments; a `delayed` one starts later, one with a
     `budget` may use it up; `fails_when_lost` has no second lease.
@@ -32,6 +35,7 @@ class Facts:
     actor: str = "work"
     calls: tuple[int, ...] = ()
     promise: int | None = None
+    given: tuple[int, ...] = ()
     awaits: tuple[Awaited, ...] = ()
     accept: bool = False
     takes: bool = False
@@ -132,6 +136,10 @@ DOOMED = Flow(
 STRICT = Flow(
     "failure that dooms, unaccepted",
     (decider(1, 2, promise=2), Facts(accept=True), Facts(awaits=after(1), actor="judge")),
+)
+GIVEN = Flow(
+    "a promise that is handed on",
+    (decider(1, 2, promise=2), decider(), decider(3, 4, promise=4, given=(1,)), Facts(), Facts(awaits=after(1, 3))),
 )
 ASIDE = Flow("a task that nobody awaits", (decider(1, 2, promise=1), Facts(), Facts(actor="aside")))
 VALUE = Flow("a decider with a value of its own", (decider(1), Facts()))

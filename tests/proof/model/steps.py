@@ -125,14 +125,15 @@ def enqueue_due(process: Process, indexes: tuple[int, ...]) -> Process:
 
 
 @remembered
-def spend_budget(process: Process, index: int) -> Process:
-    """The enqueue-to-end time of a task is used up: it fails, with the tries that it has left."""
-    task = process.task(index)
-    if task.state not in BUDGETED or not task.clocked or process.state != RUNNING:
+def spend_budgets(process: Process, indexes: tuple[int, ...]) -> Process:
+    """The enqueue-to-end time of tasks is used up: they fail, with the tries that they have left."""
+    spent = [index for index in indexes if has_running_budget(process, index)]
+    if not spent:
         return process
     draft = Draft(process)
-    draft.change(index, state=FAILED, failure="timeout", pending=0, lease=None, mates=False, late=False)
-    conclude(draft, failed=[index])
+    for index in spent:
+        draft.change(index, state=FAILED, failure="timeout", pending=0, lease=None, mates=False, late=False)
+    conclude(draft, failed=spent)
     return draft.done()
 
 
@@ -144,6 +145,12 @@ def time_out(process: Process) -> Process:
     draft = Draft(process)
     end(draft, TIMED_OUT)
     return draft.done()
+
+
+def has_running_budget(process: Process, index: int) -> bool:
+    """Whether the enqueue-to-end clock of a task runs: until its outcome, and not in a standstill."""
+    task = process.tasks[index]
+    return task is not None and task.clocked and task.state in BUDGETED and process.state == RUNNING
 
 
 def _answer(task: Task, delivery: Delivery, is_written: bool) -> str:

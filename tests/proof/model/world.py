@@ -88,6 +88,11 @@ class Process:
         return known
 
     @staticmethod
+    def forget_all() -> None:
+        """Forget all processes: before a search or an example that shares none with the last one."""
+        Process._known.clear()
+
+    @staticmethod
     def new(flow: Flow, name: str | None) -> Process:
         """A process that has just been started."""
         return Process.of(flow, REGISTERING, name, False, None, 0, (None,) * len(flow.facts))
