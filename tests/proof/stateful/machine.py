@@ -1,0 +1,239 @@
+"""Drives the model and the engine side by side, and compares everything after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tasks import actors as acting
+from tests.every_row import disagreements
+from tests.proof.model import acts, starting, steps
+from tests.proof.model.invariants import broken_in
+from tests.proof.model.memory import forget_all
+from tests.proof.model.shapes import DECIDER, EXTERNAL, WORKER, Flow
+from tests.proof.model.world import DELAYED, EVERYTHING, POLLED, Process, Ref, World
+from tests.proof.stateful.actors import FLOWS, NAMES, value_of
+from tests.proof.stateful.comparing import differences, expected
+from tests.proof.stateful.flows import facts_of_flow
+from tests.proof.stateful.sides import Sides, distinct, noted, picked
+
+OUTCOMES = (steps.SUCCESS, steps.SUCCESS, steps.SUCCESS, steps.FAILURE, steps.GIVEN_UP, steps.SNOOZE, steps.BACK)
+NAMED = ("a", "b", None)
+BLOCKABLE = (NAMES[DECIDER], NAMES[WORKER], EVERYTHING)
+MOST_AT_ONCE, MOST_EVER = 4, 8
+
+picks = st.integers(0, 11)
+some = st.lists(picks, min_size=1, max_size=3)
+stray = st.one_of(st.none(), picks)
+mostly = st.sampled_from((True, True, True, False))
+
+
+class Machine(Sides, RuleBasedStateMachine):
+    """What may be done to the engine, by whom and when; arguments are drawn, and shrunk where something differs."""
+
+    def __init__(self) -> None:
+        Process.forget_all()
+        forget_all()
+        FLOWS.clear()
+        super().__init__()
+
+    @initialize(facts=facts_of_flow(), bounded=st.booleans())
+    def begin(self, facts: Any, bounded: bool) -> None:
+        """A process is there, and registered."""
+        self.start(facts=facts, name="a", bounded=bounded, registrable=True, again=False)
+        self.register(chosen=[0])
+
+    @rule(
+        facts=facts_of_flow(),
+        name=st.sampled_from(NAMED),
+        bounded=st.booleans(),
+        registrable=mostly,
+        again=st.booleans(),
+    )
+    def start(self, facts: Any, name: str | None, bounded: bool, registrable: bool, again: bool) -> None:
+        """Somebody starts a process that is like no other."""
+        if sum(process is not None for process in self.world.processes) < MOST_AT_ONCE:
+            flow = Flow(f"flow {len(FLOWS)}", facts, bounded=bounded, registrable=registrable)
+            FLOWS[flow.title] = flow
+            self.starts(flow, name, again)
+
+    @precondition(lambda self: bool(FLOWS))
+    @rule(pick=picks, name=st.sampled_from(NAMED[:2]), again=st.booleans())
+    def start_once_more(self, pick: int, name: str, again: bool) -> None:
+        """Somebody repeats a start, perhaps under another custom id."""
+        self.starts(picked(list(FLOWS.values()), pick), name, again)
+
+    @rule(chosen=some)
+    def register(self, chosen: list[int]) -> None:
+        """The registration runs, over processes that may be registered already."""
+        noted("register")
+        places = distinct(range(len(self.world.processes)), chosen)
+        self.engine.register(places)
+        self.each_process([(place, 0) for place in places], lambda process, _: steps.register(process))
+
+    @precondition(lambda self: self.ready())
+    @rule(pick=picks, limit=st.integers(1, 4))
+    def claim(self, pick: int, limit: int) -> None:
+        """A worker claims, perhaps for an actor that is blocked."""
+        self.claims(picked(sorted(self.ready()), pick), limit)
+
+    @precondition(lambda self: self.ready())
+    @rule(pick=picks, limit=st.integers(1, 3))
+    def work(self, pick: int, limit: int) -> None:
+        """A worker claims, and everything goes well."""
+        claimed = self.claims(picked(sorted(self.ready()), pick), limit)
+        self.delivers([(ref, holder, steps.SUCCESS) for ref, holder in claimed])
+
+    @precondition(lambda self: self.held)
+    @rule(chosen=some, outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=3, max_size=3))
+    def deliver(self, chosen: list[int], outcomes: list[str]) -> None:
+        """A worker releases some of what it believes to hold."""
+        held = distinct(self.held, chosen)
+        once = [each for number, each in enumerate(held) if each[0] not in {ref for ref, _ in held[:number]}]
+        self.delivers([(ref, holder, outcome) for (ref, holder), outcome in zip(once, outcomes, strict=False)])
+
+    @precondition(lambda self: self.delivered)
+    @rule(pick=picks)
+    def deliver_once_more(self, pick: int) -> None:
+        """The answer to a release was lost, and the worker repeats it."""
+        noted("release once more")
+        delivery, outcome = picked(self.delivered, pick)
+        self.releases([delivery], [outcome])
+
+    @precondition(lambda self: self.in_state(POLLED))
+    @rule(chosen=some, other=stray, late=mostly)
+    def end_leases(self, chosen: list[int], other: int | None, late: bool) -> None:
+        """A scan takes leases back; it found some task that it should not have, or came too early."""
+        noted("end leases")
+        refs = self._found(self.in_state(POLLED), chosen, other)
+        self.scans(steps.end_leases, self.engine.end_leases, refs, POLLED, late)
+
+    @precondition(lambda self: self.in_state(DELAYED))
+    @rule(chosen=some, other=stray, late=mostly)
+    def enqueue_due(self, chosen: list[int], other: int | None, late: bool) -> None:
+        """A scan hands out what is due."""
+        noted("enqueue due")
+        refs = self._found(self.in_state(DELAYED), chosen, other)
+        self.scans(steps.enqueue_due, self.engine.enqueue_due, refs, DELAYED, late)
+
+    @precondition(lambda self: self.budgeted())
+    @rule(chosen=some, other=stray, late=mostly)
+    def spend_budgets(self, chosen: list[int], other: int | None, late: bool) -> None:
+        """A scan fails what has used up its time; the clock of a blocked actor stands."""
+        noted("spend budgets")
+        refs = self._found(self.budgeted(), chosen, other)
+        spent = [ref for ref in refs if late and ref in self.budgeted() and not self.is_blocked(ref)]
+        self.each_process(spent, steps.spend_budgets)
+        acted = self.engine.spend_budgets(refs, late=late)
+        assert acted == len(spent), f"a scan acted on {acted} of {refs}, not on {spent}"
+
+    @precondition(lambda self: self.world.processes)
+    @rule(chosen=some, late=st.booleans())
+    def time_out(self, chosen: list[int], late: bool) -> None:
+        """A scan ends processes whose time is used up; the clock of all stands while everything is paused."""
+        noted("time out")
+        places = distinct(range(len(self.world.processes)), chosen)
+        before = self.world
+        if late and EVERYTHING not in before.blocked:
+            self.each_process([(place, 0) for place in places], lambda process, _: steps.time_out(process))
+        ended = sum(old is not new for old, new in zip(before.processes, self.world.processes, strict=True))
+        assert self.engine.time_out(places, late=late) == ended
+
+    @rule(pick=picks)
+    def pause(self, pick: int) -> None:
+        self._steer("pause", acts.pause, acting.pause, pick)
+
+    @rule(pick=picks)
+    def resume(self, pick: int) -> None:
+        self._steer("resume", acts.resume, acting.resume, pick)
+
+    @precondition(lambda self: len(self.world.processes) > 1)
+    @rule(pick=picks)
+    def abort(self, pick: int) -> None:
+        self._steer("abort", acts.abort, acting.abort, pick)
+
+    @rule(pick=picks)
+    def restart_failed(self, pick: int) -> None:
+        self._steer("restart failed tasks", acts.restart_failed, acting.restart_failed_tasks, pick)
+
+    @precondition(lambda self: self.refs())
+    @rule(pick=picks, has_failed=mostly)
+    def restart_task(self, pick: int, has_failed: bool) -> None:
+        noted("restart task")
+        failed = [ref for ref in self.refs() if has_failed and self.task(ref).has_failed]
+        self.steers_task(acts.restart_task, acting.restart_task, picked(failed or self.refs(), pick))
+
+    @precondition(lambda self: self.refs())
+    @rule(pick=picks, fails=st.booleans(), is_external=mostly)
+    def answer_from_outside(self, pick: int, fails: bool, is_external: bool) -> None:
+        """Somebody outside completes or fails a task, which may not be his."""
+        noted("fail from outside" if fails else "complete from outside")
+        external = [ref for ref in self.refs() if is_external and self.actor(ref) == NAMES[EXTERNAL]]
+        ref = picked(external or self.refs(), pick)
+        if fails:
+            self.steers_task(acts.fail_task, lambda task: acting.fail_task(task, "no"), ref)
+        else:
+            self.steers_task(acts.complete_task, lambda task: acting.complete_task(task, value_of(ref[1])), ref)
+
+    @precondition(lambda self: len(self.world.processes) < MOST_EVER)
+    @rule(pick=picks)
+    def restart_process(self, pick: int) -> None:
+        self._identify("restart process", starting.restart_process, acting.restart_process, pick)
+
+    @rule(pick=picks)
+    def delete(self, pick: int) -> None:
+        self._identify("delete", starting.delete_process, acting.delete_process, pick)
+
+    @rule(actor=st.sampled_from(BLOCKABLE))
+    def block(self, actor: str) -> None:
+        act = partial(acting.block, actor) if actor != EVERYTHING else acting.pause_everything
+        self._block("block", starting.block, act, actor)
+
+    @rule(actor=st.sampled_from(BLOCKABLE))
+    def unblock(self, actor: str) -> None:
+        act = partial(acting.unblock, actor) if actor != EVERYTHING else acting.resume_everything
+        self._block("unblock", starting.unblock, act, actor)
+
+    @invariant()
+    def both_are_alike(self) -> None:
+        """The database holds what the model says, and both keep the promises."""
+        found = self.engine.look()
+        different = differences(found.told, expected(self.world, self.engine.attempts, found.told))
+        assert not different, "\n".join(different)
+        broken = list(broken_in(self.world))
+        assert not broken, broken
+        wrong = disagreements()
+        assert not wrong, wrong
+
+    def _found(self, refs: Sequence[Ref], chosen: list[int], other: int | None) -> list[Ref]:
+        """What a scan found: some of the tasks it looks for, and perhaps one that has changed since."""
+        found = distinct(refs, chosen)
+        strays = [] if other is None else [picked(self.refs(), other)]
+        return found + [ref for ref in strays if ref not in found]
+
+    def _steer(self, rule: str, act: Callable[[Process], acts.Told], real: Callable[..., Any], pick: int) -> None:
+        if self.world.processes:
+            noted(rule)
+            self.steers(act, real, pick % len(self.world.processes))
+
+    def _identify(
+        self, rule: str, act: Callable[[World, int], tuple[World, str]], real: Callable[..., Any], pick: int
+    ) -> None:
+        if self.world.processes:
+            noted(rule)
+            place = pick % len(self.world.processes)
+            after, code = act(self.world, place)
+            self.answers(code, self.engine.on_process(real, place))
+            self.moves(after)
+
+    def _block(
+        self, rule: str, act: Callable[[World, str], tuple[World, str]], real: Callable[[], Any], actor: str
+    ) -> None:
+        noted(rule)
+        after, code = act(self.world, actor)
+        self.answers(code, self.engine.answered(real))
+        self.moves(after)
