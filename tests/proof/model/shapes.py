@@ -6,7 +6,7 @@ here and not in the world.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Awaited(NamedTuple):
     delivers_value: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Facts:
     """What a task is.
 
@@ -43,6 +43,11 @@ class Facts:
     budget: bool = False
     fails_when_lost: bool = False
     max_tries: int = 2
+
+    def __repr__(self) -> str:
+        """What is not as usual."""
+        told = ((each.name, getattr(self, each.name), each.default) for each in fields(self))
+        return f"Facts({', '.join(f'{name}={value!r}' for name, value, usual in told if value != usual)})"
 
     @property
     def takes_failures(self) -> bool:

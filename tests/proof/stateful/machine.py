@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,8 +14,8 @@ from tests.every_row import disagreements
 from tests.proof.model import acts, starting, steps
 from tests.proof.model.invariants import broken_in
 from tests.proof.model.memory import forget_all
-from tests.proof.model.shapes import DECIDER, EXTERNAL, WORKER, Flow
-from tests.proof.model.world import DELAYED, EVERYTHING, POLLED, Process, Ref, World
+from tests.proof.model.shapes import DECIDER, WORKER, Flow
+from tests.proof.model.world import DELAYED, EVERYTHING, FAILED, POLLED, REGISTERING, RUNNING, Process, Ref
 from tests.proof.stateful.actors import FLOWS, NAMES, value_of
 from tests.proof.stateful.comparing import differences, expected
 from tests.proof.stateful.flows import facts_of_flow
@@ -25,6 +25,13 @@ OUTCOMES = (steps.SUCCESS, steps.SUCCESS, steps.SUCCESS, steps.FAILURE, steps.GI
 NAMED = ("a", "b", None)
 BLOCKABLE = (NAMES[DECIDER], NAMES[WORKER], EVERYTHING)
 MOST_AT_ONCE, MOST_EVER = 4, 8
+
+STEERINGS: Mapping[str, tuple[Callable[[Process], acts.Told], Callable[..., Any]]] = {
+    "resume": (acts.resume, acting.resume),
+    "restart failed tasks": (acts.restart_failed, acting.restart_failed_tasks),
+    "pause": (acts.pause, acting.pause),
+    "abort": (acts.abort, acting.abort),
+}
 
 picks = st.integers(0, 11)
 some = st.lists(picks, min_size=1, max_size=3)
@@ -47,6 +54,7 @@ class Machine(Sides, RuleBasedStateMachine):
         self.start(facts=facts, name="a", bounded=bounded, registrable=True, again=False)
         self.register(chosen=[0])
 
+    @precondition(lambda self: self.is_quiet())
     @rule(
         facts=facts_of_flow(),
         name=st.sampled_from(NAMED),
@@ -56,17 +64,20 @@ class Machine(Sides, RuleBasedStateMachine):
     )
     def start(self, facts: Any, name: str | None, bounded: bool, registrable: bool, again: bool) -> None:
         """Somebody starts a process that is like no other."""
+        self.people_have_come()
         if sum(process is not None for process in self.world.processes) < MOST_AT_ONCE:
             flow = Flow(f"flow {len(FLOWS)}", facts, bounded=bounded, registrable=registrable)
             FLOWS[flow.title] = flow
             self.starts(flow, name, again)
 
-    @precondition(lambda self: bool(FLOWS))
+    @precondition(lambda self: self.is_quiet() and bool(FLOWS))
     @rule(pick=picks, name=st.sampled_from(NAMED[:2]), again=st.booleans())
     def start_once_more(self, pick: int, name: str, again: bool) -> None:
         """Somebody repeats a start, perhaps under another custom id."""
+        self.people_have_come()
         self.starts(picked(list(FLOWS.values()), pick), name, again)
 
+    @precondition(lambda self: self.places_in(REGISTERING))
     @rule(chosen=some)
     def register(self, chosen: list[int]) -> None:
         """The registration runs, over processes that may be registered already."""
@@ -88,6 +99,15 @@ class Machine(Sides, RuleBasedStateMachine):
         claimed = self.claims(picked(sorted(self.ready()), pick), limit)
         self.delivers([(ref, holder, steps.SUCCESS) for ref, holder in claimed])
 
+    @precondition(lambda self: self.ready())
+    @rule()
+    def work_on(self) -> None:
+        """Workers do all that is ready now, and everything goes well."""
+        for actor in sorted(self.ready()):
+            claimed = self.claims(actor, 9)
+            for ref, holder in claimed:
+                self.delivers([(ref, holder, steps.SUCCESS)])
+
     @precondition(lambda self: self.held)
     @rule(chosen=some, outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=3, max_size=3))
     def deliver(self, chosen: list[int], outcomes: list[str]) -> None:
@@ -101,7 +121,7 @@ class Machine(Sides, RuleBasedStateMachine):
     def deliver_once_more(self, pick: int) -> None:
         """The answer to a release was lost, and the worker repeats it."""
         noted("release once more")
-        delivery, outcome = picked(self.delivered, pick)
+        delivery, outcome = self.delivered.pop(pick % len(self.delivered))
         self.releases([delivery], [outcome])
 
     @precondition(lambda self: self.in_state(POLLED))
@@ -131,10 +151,11 @@ class Machine(Sides, RuleBasedStateMachine):
         acted = self.engine.spend_budgets(refs, late=late)
         assert acted == len(spent), f"a scan acted on {acted} of {refs}, not on {spent}"
 
-    @precondition(lambda self: self.world.processes)
+    @precondition(lambda self: self.is_quiet() and self.places_in(RUNNING))
     @rule(chosen=some, late=st.booleans())
     def time_out(self, chosen: list[int], late: bool) -> None:
         """A scan ends processes whose time is used up; the clock of all stands while everything is paused."""
+        self.people_have_come()
         noted("time out")
         places = distinct(range(len(self.world.processes)), chosen)
         before = self.world
@@ -143,60 +164,68 @@ class Machine(Sides, RuleBasedStateMachine):
         ended = sum(old is not new for old, new in zip(before.processes, self.world.processes, strict=True))
         assert self.engine.time_out(places, late=late) == ended
 
-    @rule(pick=picks)
-    def pause(self, pick: int) -> None:
-        self._steer("pause", acts.pause, acting.pause, pick)
+    @precondition(lambda self: self.is_quiet() and len(self.world.processes) > 0)
+    @rule(pick=picks, steering=st.sampled_from(tuple(STEERINGS)), fits=mostly)
+    def steer(self, pick: int, steering: str, fits: bool) -> None:
+        """Somebody steers a process, which may be gone or in no state for it."""
+        self.people_have_come()
+        place = pick % len(self.world.processes)
+        process = self.world.processes[place]
+        fitting = [each for each, (act, _) in STEERINGS.items() if process and act(process)[1] == acts.DONE]
+        if fits and fitting and steering not in fitting:
+            steering = fitting[0]
+        noted(steering)
+        self.steers(*STEERINGS[steering], place)
 
-    @rule(pick=picks)
-    def resume(self, pick: int) -> None:
-        self._steer("resume", acts.resume, acting.resume, pick)
-
-    @precondition(lambda self: len(self.world.processes) > 1)
-    @rule(pick=picks)
-    def abort(self, pick: int) -> None:
-        self._steer("abort", acts.abort, acting.abort, pick)
-
-    @rule(pick=picks)
-    def restart_failed(self, pick: int) -> None:
-        self._steer("restart failed tasks", acts.restart_failed, acting.restart_failed_tasks, pick)
-
-    @precondition(lambda self: self.refs())
+    @precondition(lambda self: self.is_quiet() and self.in_state(FAILED))
     @rule(pick=picks, has_failed=mostly)
     def restart_task(self, pick: int, has_failed: bool) -> None:
+        """Somebody restarts a task, which may not have failed, or with an accepted failure."""
+        self.people_have_come()
         noted("restart task")
-        failed = [ref for ref in self.refs() if has_failed and self.task(ref).has_failed]
-        self.steers_task(acts.restart_task, acting.restart_task, picked(failed or self.refs(), pick))
+        refs = self.in_state(FAILED) if has_failed else self.refs()
+        self.steers_task(acts.restart_task, acting.restart_task, picked(refs, pick))
 
-    @precondition(lambda self: self.refs())
-    @rule(pick=picks, fails=st.booleans(), is_external=mostly)
-    def answer_from_outside(self, pick: int, fails: bool, is_external: bool) -> None:
-        """Somebody outside completes or fails a task, which may not be his."""
+    @precondition(lambda self: self.external())
+    @rule(pick=picks, fails=st.booleans(), fits=mostly)
+    def answer_from_outside(self, pick: int, fails: bool, fits: bool) -> None:
+        """Somebody outside completes or fails a task, which may not be his, or not ready."""
         noted("fail from outside" if fails else "complete from outside")
-        external = [ref for ref in self.refs() if is_external and self.actor(ref) == NAMES[EXTERNAL]]
-        ref = picked(external or self.refs(), pick)
+        ref = picked(self.external() if fits else self.refs(), pick)
         if fails:
             self.steers_task(acts.fail_task, lambda task: acting.fail_task(task, "no"), ref)
         else:
             self.steers_task(acts.complete_task, lambda task: acting.complete_task(task, value_of(ref[1])), ref)
 
-    @precondition(lambda self: len(self.world.processes) < MOST_EVER)
-    @rule(pick=picks)
-    def restart_process(self, pick: int) -> None:
-        self._identify("restart process", starting.restart_process, acting.restart_process, pick)
+    @precondition(lambda self: self.is_quiet() and 0 < len(self.world.processes) < MOST_EVER)
+    @rule(pick=picks, is_restart=st.booleans())
+    def change_identity(self, pick: int, is_restart: bool) -> None:
+        """Somebody restarts a process from its beginning, or deletes it."""
+        self.people_have_come()
+        noted("restart process" if is_restart else "delete")
+        act = starting.restart_process if is_restart else starting.delete_process
+        real: Callable[..., Any] = acting.restart_process if is_restart else acting.delete_process
+        place = pick % len(self.world.processes)
+        after, code = act(self.world, place)
+        self.answers(code, self.engine.on_process(real, place))
+        self.moves(after)
 
-    @rule(pick=picks)
-    def delete(self, pick: int) -> None:
-        self._identify("delete", starting.delete_process, acting.delete_process, pick)
-
-    @rule(actor=st.sampled_from(BLOCKABLE))
-    def block(self, actor: str) -> None:
-        act = partial(acting.block, actor) if actor != EVERYTHING else acting.pause_everything
-        self._block("block", starting.block, act, actor)
-
-    @rule(actor=st.sampled_from(BLOCKABLE))
-    def unblock(self, actor: str) -> None:
-        act = partial(acting.unblock, actor) if actor != EVERYTHING else acting.resume_everything
-        self._block("unblock", starting.unblock, act, actor)
+    @precondition(lambda self: self.is_quiet())
+    @rule(actor=st.sampled_from(BLOCKABLE), fits=mostly)
+    def block(self, actor: str, fits: bool) -> None:
+        """Somebody blocks an actor, or everything, or ends that; it may be so already."""
+        self.people_have_come()
+        if fits and self.world.blocked:
+            actor = min(self.world.blocked)
+        ends = (actor in self.world.blocked) == fits
+        noted("unblock" if ends else "block")
+        after, code = starting.unblock(self.world, actor) if ends else starting.block(self.world, actor)
+        if actor == EVERYTHING:
+            real = acting.resume_everything if ends else acting.pause_everything
+        else:
+            real = partial(acting.unblock if ends else acting.block, actor)
+        self.answers(code, self.engine.answered(real))
+        self.moves(after)
 
     @invariant()
     def both_are_alike(self) -> None:
@@ -214,26 +243,3 @@ class Machine(Sides, RuleBasedStateMachine):
         found = distinct(refs, chosen)
         strays = [] if other is None else [picked(self.refs(), other)]
         return found + [ref for ref in strays if ref not in found]
-
-    def _steer(self, rule: str, act: Callable[[Process], acts.Told], real: Callable[..., Any], pick: int) -> None:
-        if self.world.processes:
-            noted(rule)
-            self.steers(act, real, pick % len(self.world.processes))
-
-    def _identify(
-        self, rule: str, act: Callable[[World, int], tuple[World, str]], real: Callable[..., Any], pick: int
-    ) -> None:
-        if self.world.processes:
-            noted(rule)
-            place = pick % len(self.world.processes)
-            after, code = act(self.world, place)
-            self.answers(code, self.engine.on_process(real, place))
-            self.moves(after)
-
-    def _block(
-        self, rule: str, act: Callable[[World, str], tuple[World, str]], real: Callable[[], Any], actor: str
-    ) -> None:
-        noted(rule)
-        after, code = act(self.world, actor)
-        self.answers(code, self.engine.answered(real))
-        self.moves(after)

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.proof.stateful.machine import Machine
 
 STEPS = 40
-EXAMPLES_AT_ONCE = 50
+EXAMPLES_AT_ONCE = 10
 UNSHRUNK = (Phase.explicit, Phase.generate)
 
 

@@ -12,12 +12,15 @@ from tests.proof.model import guards, starting, steps
 from tests.proof.model.acts import Told
 from tests.proof.model.invariants import broken_by
 from tests.proof.model.protocol import fed, ready_tasks
-from tests.proof.model.shapes import Flow
-from tests.proof.model.world import EVERYTHING, Process, Ref, Task, World
+from tests.proof.model.shapes import EXTERNAL, Flow
+from tests.proof.model.world import DELAYED, EVERYTHING, POLLED, REGISTERING, Process, Ref, Task, World
+from tests.proof.stateful.actors import NAMES
 from tests.proof.stateful.engine import Engine
 
 Thing = TypeVar("Thing")
 Delivery = tuple[Ref, int, str]
+PEOPLE_COME_AFTER = 2
+"""So many steps of the engine come between two acts of people, where the engine has anything to do."""
 RULES_RUN: Counter[str] = Counter()
 """How often each rule has run in this process."""
 
@@ -32,6 +35,17 @@ class Sides:
         self.held: list[tuple[Ref, int]] = []
         self.delivered: list[tuple[Delivery, Outcome]] = []
         self.holders = 0
+        self.steps_by_engine = 0
+
+    def is_quiet(self) -> bool:
+        """Whether it is time for people to act: the engine has worked for a while, or has nothing to do."""
+        return self.steps_by_engine >= PEOPLE_COME_AFTER or not (
+            self.ready() or self.held or self.in_state(DELAYED) or self.in_state(POLLED) or self.places_in(REGISTERING)
+        )
+
+    def people_have_come(self) -> None:
+        """Note an act of people: the engine works on now."""
+        self.steps_by_engine = -1
 
     def starts(self, flow: Flow, name: str | None, again: bool) -> None:
         """Somebody starts a process."""
@@ -130,6 +144,7 @@ class Sides:
         broken = list(broken_by(self.world, after))
         assert not broken, broken
         self.world = after
+        self.steps_by_engine += 1
 
     def each_process(self, refs: Iterable[Ref], step: Callable[[Process, tuple[int, ...]], Process]) -> None:
         """The model takes a step in each process of which there are tasks."""
@@ -152,6 +167,11 @@ class Sides:
         found = ((place, process) for place, process in enumerate(self.world.processes) if process is not None)
         return [(place, index) for place, process in found for index, _ in process.called()]
 
+    def places_in(self, state: str) -> list[int]:
+        """The processes in a state."""
+        processes = enumerate(self.world.processes)
+        return [place for place, process in processes if process is not None and process.state == state]
+
     def in_state(self, state: str) -> list[Ref]:
         """The tasks in a state."""
         return [ref for ref in self.refs() if self.task(ref).state == state]
@@ -164,6 +184,10 @@ class Sides:
             for place, index in self.refs()
             if (process := processes[place]) is not None and steps.has_running_budget(process, index)
         ]
+
+    def external(self) -> list[Ref]:
+        """The tasks that are completed from outside."""
+        return [ref for ref in self.refs() if self.actor(ref) == NAMES[EXTERNAL]]
 
     def actor(self, ref: Ref) -> str:
         """Whom a task calls."""
