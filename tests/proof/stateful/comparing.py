@@ -61,11 +61,11 @@ class Seen(NamedTuple):
 def seen(places: Sequence[UUID]) -> Seen:
     """What the database holds; `places` are the processes in the order of the model."""
     numbers = {process_id: place for place, process_id in enumerate(places)}
-    rows = _rows(TASKS)
+    processes, rows, tombstones, blocked = _read()
     refs = {row[0]: (numbers[row[1]], int(orjson.loads(row[2])["index"])) for row in rows}
-    told: dict[str, Any] = {"blocked": [row[0] for row in _rows(BLOCKED)]}
-    told["buried"] = [(name, numbers[process_id], state) for name, process_id, state in _rows(TOMBSTONES)]
-    for process_id, state, open_tasks, name, restarted, failed_task, result in _rows(PROCESSES):
+    told: dict[str, Any] = {"blocked": [row[0] for row in blocked]}
+    told["buried"] = [(name, numbers[process_id], state) for name, process_id, state in tombstones]
+    for process_id, state, open_tasks, name, restarted, failed_task, result in processes:
         told[f"process {numbers[process_id]}"] = {
             "state": state,
             "open_tasks": open_tasks,
@@ -107,10 +107,14 @@ def differences(real: Mapping[str, Any], model: Mapping[str, Any]) -> list[str]:
     return [f"{key}: the database has {_only(one, other)}, the model {_only(other, one)}" for key, one, other in pairs]
 
 
-def _rows(query: str) -> list[tuple[Any, ...]]:
+def _read() -> list[list[tuple[Any, ...]]]:
+    """The rows of all four queries, in one round trip."""
     with connection.cursor() as cursor:
-        cursor.execute(query)
-        return list(cursor.fetchall())
+        cursor.execute(";".join((PROCESSES, TASKS, TOMBSTONES, BLOCKED)))
+        rows = [list(cursor.fetchall())]
+        while cursor.nextset():
+            rows.append(list(cursor.fetchall()))
+    return rows
 
 
 def _told_of_row(row: tuple[Any, ...], refs: Mapping[UUID, Ref]) -> dict[str, Any]:

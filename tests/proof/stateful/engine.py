@@ -81,7 +81,7 @@ class Engine:
         )
         if answer.process_id is not None and answer.process_id not in self.places:
             self.places.append(answer.process_id)
-        if answer.code is acting.Code.CREATED and not flow.registrable:
+        if answer.code is acting.Code.CREATED and answer.process_id is not None and not flow.registrable:
             Process.objects.filter(id=answer.process_id).update(options="{}")
         return int(answer.code), None if answer.process_id is None else self.places.index(answer.process_id)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tasks import actors as acting
-from tests.every_row import disagreements
 from tests.proof.model import acts, starting, steps
-from tests.proof.model.invariants import broken_in
 from tests.proof.model.memory import forget_all
 from tests.proof.model.shapes import DECIDER, WORKER, Flow
-from tests.proof.model.world import DELAYED, EVERYTHING, FAILED, POLLED, REGISTERING, RUNNING, Process, Ref
+from tests.proof.model.world import DELAYED, EVERYTHING, FAILED, POLLED, REGISTERING, RUNNING, Process
 from tests.proof.stateful.actors import FLOWS, NAMES, value_of
-from tests.proof.stateful.comparing import differences, expected
 from tests.proof.stateful.flows import facts_of_flow
-from tests.proof.stateful.sides import Sides, distinct, noted, picked
+from tests.proof.stateful.lookups import distinct, picked
+from tests.proof.stateful.sides import Sides, noted
 
 OUTCOMES = (steps.SUCCESS, steps.SUCCESS, steps.SUCCESS, steps.FAILURE, steps.GIVEN_UP, steps.SNOOZE, steps.BACK)
 NAMED = ("a", "b", None)
@@ -64,17 +62,17 @@ class Machine(Sides, RuleBasedStateMachine):
     )
     def start(self, facts: Any, name: str | None, bounded: bool, registrable: bool, again: bool) -> None:
         """Somebody starts a process that is like no other."""
-        self.people_have_come()
         if sum(process is not None for process in self.world.processes) < MOST_AT_ONCE:
             flow = Flow(f"flow {len(FLOWS)}", facts, bounded=bounded, registrable=registrable)
             FLOWS[flow.title] = flow
+            self.people_come("start")
             self.starts(flow, name, again)
 
     @precondition(lambda self: self.is_quiet() and bool(FLOWS))
     @rule(pick=picks, name=st.sampled_from(NAMED[:2]), again=st.booleans())
     def start_once_more(self, pick: int, name: str, again: bool) -> None:
         """Somebody repeats a start, perhaps under another custom id."""
-        self.people_have_come()
+        self.people_come("start once more")
         self.starts(picked(list(FLOWS.values()), pick), name, again)
 
     @precondition(lambda self: self.places_in(REGISTERING))
@@ -108,6 +106,27 @@ class Machine(Sides, RuleBasedStateMachine):
             for ref, holder in claimed:
                 self.delivers([(ref, holder, steps.SUCCESS)])
 
+    @precondition(lambda self: self.ready())
+    @rule(pick=picks, limit=st.integers(1, 3))
+    def lose(self, pick: int, limit: int) -> None:
+        """A worker claims, and is not heard of until its leases are over."""
+        claimed = self.claims(picked(sorted(self.ready()), pick), limit)
+        refs = [ref for ref, _ in claimed]
+        noted("end leases")
+        self.scans(steps.end_leases, self.engine.end_leases, refs, POLLED, late=True)
+
+    @precondition(lambda self: self.held)
+    @rule(pick=picks, outcome=st.sampled_from(OUTCOMES))
+    def overtake(self, pick: int, outcome: str) -> None:
+        """A lease is over, another worker claims the task, and the first one delivers."""
+        ref, holder = picked(self.held, pick)
+        noted("end leases")
+        if self.world.processes[ref[0]] is not None and self.task(ref).state == POLLED:
+            self.scans(steps.end_leases, self.engine.end_leases, [ref], POLLED, late=True)
+        if self.actor(ref) in self.ready():
+            self.claims(self.actor(ref), 9)
+        self.delivers([(ref, holder, outcome)])
+
     @precondition(lambda self: self.held)
     @rule(chosen=some, outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=3, max_size=3))
     def deliver(self, chosen: list[int], outcomes: list[str]) -> None:
@@ -129,7 +148,7 @@ class Machine(Sides, RuleBasedStateMachine):
     def end_leases(self, chosen: list[int], other: int | None, late: bool) -> None:
         """A scan takes leases back; it found some task that it should not have, or came too early."""
         noted("end leases")
-        refs = self._found(self.in_state(POLLED), chosen, other)
+        refs = self.found(self.in_state(POLLED), chosen, other)
         self.scans(steps.end_leases, self.engine.end_leases, refs, POLLED, late)
 
     @precondition(lambda self: self.in_state(DELAYED))
@@ -137,7 +156,7 @@ class Machine(Sides, RuleBasedStateMachine):
     def enqueue_due(self, chosen: list[int], other: int | None, late: bool) -> None:
         """A scan hands out what is due."""
         noted("enqueue due")
-        refs = self._found(self.in_state(DELAYED), chosen, other)
+        refs = self.found(self.in_state(DELAYED), chosen, other)
         self.scans(steps.enqueue_due, self.engine.enqueue_due, refs, DELAYED, late)
 
     @precondition(lambda self: self.budgeted())
@@ -145,7 +164,7 @@ class Machine(Sides, RuleBasedStateMachine):
     def spend_budgets(self, chosen: list[int], other: int | None, late: bool) -> None:
         """A scan fails what has used up its time; the clock of a blocked actor stands."""
         noted("spend budgets")
-        refs = self._found(self.budgeted(), chosen, other)
+        refs = self.found(self.budgeted(), chosen, other)
         spent = [ref for ref in refs if late and ref in self.budgeted() and not self.is_blocked(ref)]
         self.each_process(spent, steps.spend_budgets)
         acted = self.engine.spend_budgets(refs, late=late)
@@ -155,8 +174,7 @@ class Machine(Sides, RuleBasedStateMachine):
     @rule(chosen=some, late=st.booleans())
     def time_out(self, chosen: list[int], late: bool) -> None:
         """A scan ends processes whose time is used up; the clock of all stands while everything is paused."""
-        self.people_have_come()
-        noted("time out")
+        self.people_come("time out")
         places = distinct(range(len(self.world.processes)), chosen)
         before = self.world
         if late and EVERYTHING not in before.blocked:
@@ -168,21 +186,19 @@ class Machine(Sides, RuleBasedStateMachine):
     @rule(pick=picks, steering=st.sampled_from(tuple(STEERINGS)), fits=mostly)
     def steer(self, pick: int, steering: str, fits: bool) -> None:
         """Somebody steers a process, which may be gone or in no state for it."""
-        self.people_have_come()
         place = pick % len(self.world.processes)
         process = self.world.processes[place]
         fitting = [each for each, (act, _) in STEERINGS.items() if process and act(process)[1] == acts.DONE]
         if fits and fitting and steering not in fitting:
             steering = fitting[0]
-        noted(steering)
+        self.people_come(steering)
         self.steers(*STEERINGS[steering], place)
 
     @precondition(lambda self: self.is_quiet() and self.in_state(FAILED))
     @rule(pick=picks, has_failed=mostly)
     def restart_task(self, pick: int, has_failed: bool) -> None:
         """Somebody restarts a task, which may not have failed, or with an accepted failure."""
-        self.people_have_come()
-        noted("restart task")
+        self.people_come("restart task")
         refs = self.in_state(FAILED) if has_failed else self.refs()
         self.steers_task(acts.restart_task, acting.restart_task, picked(refs, pick))
 
@@ -201,8 +217,7 @@ class Machine(Sides, RuleBasedStateMachine):
     @rule(pick=picks, is_restart=st.booleans())
     def change_identity(self, pick: int, is_restart: bool) -> None:
         """Somebody restarts a process from its beginning, or deletes it."""
-        self.people_have_come()
-        noted("restart process" if is_restart else "delete")
+        self.people_come("restart process" if is_restart else "delete")
         act = starting.restart_process if is_restart else starting.delete_process
         real: Callable[..., Any] = acting.restart_process if is_restart else acting.delete_process
         place = pick % len(self.world.processes)
@@ -214,11 +229,10 @@ class Machine(Sides, RuleBasedStateMachine):
     @rule(actor=st.sampled_from(BLOCKABLE), fits=mostly)
     def block(self, actor: str, fits: bool) -> None:
         """Somebody blocks an actor, or everything, or ends that; it may be so already."""
-        self.people_have_come()
         if fits and self.world.blocked:
             actor = min(self.world.blocked)
         ends = (actor in self.world.blocked) == fits
-        noted("unblock" if ends else "block")
+        self.people_come("unblock" if ends else "block")
         after, code = starting.unblock(self.world, actor) if ends else starting.block(self.world, actor)
         if actor == EVERYTHING:
             real = acting.resume_everything if ends else acting.pause_everything
@@ -230,16 +244,4 @@ class Machine(Sides, RuleBasedStateMachine):
     @invariant()
     def both_are_alike(self) -> None:
         """The database holds what the model says, and both keep the promises."""
-        found = self.engine.look()
-        different = differences(found.told, expected(self.world, self.engine.attempts, found.told))
-        assert not different, "\n".join(different)
-        broken = list(broken_in(self.world))
-        assert not broken, broken
-        wrong = disagreements()
-        assert not wrong, wrong
-
-    def _found(self, refs: Sequence[Ref], chosen: list[int], other: int | None) -> list[Ref]:
-        """What a scan found: some of the tasks it looks for, and perhaps one that has changed since."""
-        found = distinct(refs, chosen)
-        strays = [] if other is None else [picked(self.refs(), other)]
-        return found + [ref for ref in strays if ref not in found]
+        self.compares()

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from tasks.outcomes import Outcome
 from tests.proof.model import guards, starting, steps
 from tests.proof.model.acts import Told
-from tests.proof.model.invariants import broken_by
-from tests.proof.model.protocol import fed, ready_tasks
-from tests.proof.model.shapes import EXTERNAL, Flow
-from tests.proof.model.world import DELAYED, EVERYTHING, POLLED, REGISTERING, Process, Ref, Task, World
-from tests.proof.stateful.actors import NAMES
+from tests.proof.model.invariants import broken_by, broken_in
+from tests.proof.model.protocol import fed
+from tests.proof.model.shapes import Flow
+from tests.proof.model.world import DELAYED, POLLED, REGISTERING, Process, Ref, World
+from tests.proof.stateful.comparing import differences, expected
 from tests.proof.stateful.engine import Engine
+from tests.proof.stateful.lookups import Lookups
 
-Thing = TypeVar("Thing")
 Delivery = tuple[Ref, int, str]
 PEOPLE_COME_AFTER = 2
 """So many steps of the engine come between two acts of people, where the engine has anything to do."""
@@ -25,7 +25,7 @@ RULES_RUN: Counter[str] = Counter()
 """How often each rule has run in this process."""
 
 
-class Sides:
+class Sides(Lookups):
     """One world twice. `held` are the leases that workers believe in, `delivered` what they may deliver once more."""
 
     def __init__(self) -> None:
@@ -43,13 +43,13 @@ class Sides:
             self.ready() or self.held or self.in_state(DELAYED) or self.in_state(POLLED) or self.places_in(REGISTERING)
         )
 
-    def people_have_come(self) -> None:
-        """Note an act of people: the engine works on now."""
+    def people_come(self, rule: str) -> None:
+        """Count an act of people; the engine works on now."""
+        noted(rule)
         self.steps_by_engine = -1
 
     def starts(self, flow: Flow, name: str | None, again: bool) -> None:
         """Somebody starts a process."""
-        noted("start")
         after, code, place = starting.start(self.world, flow, name, again=again)
         told = self.engine.start(flow, name, again=again)
         assert told == (code, place), f"a start was answered {told}, not {(code, place)}"
@@ -92,7 +92,7 @@ class Sides:
 
     def releases(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         """Outcomes are released together; the answers and the bells are right."""
-        after, expected = self.world, dict[Ref, str]()
+        after, due = self.world, dict[Ref, str]()
         for place in sorted({ref[0] for ref, _, _ in deliveries}):
             here = [(ref[1], holder, outcome) for ref, holder, outcome in deliveries if ref[0] == place]
             process = self.world.processes[place]
@@ -100,9 +100,9 @@ class Sides:
             if process is not None:
                 process, answers = steps.release(process, tuple(here))
                 after = after.with_process(place, process)
-            expected |= {(place, index): answer for (index, _, _), answer in zip(here, answers, strict=True)}
+            due |= {(place, index): answer for (index, _, _), answer in zip(here, answers, strict=True)}
         told, released = self.engine.release(outcomes)
-        assert told == [expected[ref] for ref, _, _ in deliveries], f"a release was answered {told}, not {expected}"
+        assert told == [due[ref] for ref, _, _ in deliveries], f"a release was answered {told}, not {due}"
         rung = frozenset().union(*map(fed, self.world.processes, after.processes))
         assert rung <= released.fed.keys(), f"nobody rings for {rung - released.fed.keys()}"
         self.moves(after)
@@ -135,9 +135,17 @@ class Sides:
         self.answers(code, self.engine.on_task(real, ref))
         self.moves(self.world.with_process(ref[0], after))
 
-    def answers(self, expected: str, told: str) -> None:
+    def compares(self) -> None:
+        """The database holds what the model says, and that keeps the promises."""
+        found = self.engine.look()
+        different = differences(found.told, expected(self.world, self.engine.attempts, found.told))
+        assert not different, "\n".join(different)
+        broken = list(broken_in(self.world))
+        assert not broken, broken
+
+    def answers(self, code: str, told: str) -> None:
         """Both sides answer alike."""
-        assert told == expected, f"the engine answered {told}, the model {expected}"
+        assert told == code, f"the engine answered {told}, the model {code}"
 
     def moves(self, after: World) -> None:
         """The model takes a step, which keeps the promises."""
@@ -155,72 +163,10 @@ class Sides:
                 after = after.with_process(place, step(process, tuple(index for at, index in refs if at == place)))
         self.moves(after)
 
-    def task(self, ref: Ref) -> Task:
-        """A task of a process that is not deleted."""
-        process = self.world.processes[ref[0]]
-        if process is None:
-            raise LookupError(ref)
-        return process.task(ref[1])
-
-    def refs(self) -> list[Ref]:
-        """All tasks that there are."""
-        found = ((place, process) for place, process in enumerate(self.world.processes) if process is not None)
-        return [(place, index) for place, process in found for index, _ in process.called()]
-
-    def places_in(self, state: str) -> list[int]:
-        """The processes in a state."""
-        processes = enumerate(self.world.processes)
-        return [place for place, process in processes if process is not None and process.state == state]
-
-    def in_state(self, state: str) -> list[Ref]:
-        """The tasks in a state."""
-        return [ref for ref in self.refs() if self.task(ref).state == state]
-
-    def budgeted(self) -> list[Ref]:
-        """The tasks whose enqueue-to-end time may be used up."""
-        processes = self.world.processes
-        return [
-            (place, index)
-            for place, index in self.refs()
-            if (process := processes[place]) is not None and steps.has_running_budget(process, index)
-        ]
-
-    def external(self) -> list[Ref]:
-        """The tasks that are completed from outside."""
-        return [ref for ref in self.refs() if self.actor(ref) == NAMES[EXTERNAL]]
-
-    def actor(self, ref: Ref) -> str:
-        """Whom a task calls."""
-        process = self.world.processes[ref[0]]
-        return "" if process is None else process.flow.facts[ref[1]].actor
-
-    def is_blocked(self, ref: Ref) -> bool:
-        """Whether the clock of a task's actor stands."""
-        return not {self.actor(ref), EVERYTHING}.isdisjoint(self.world.blocked)
-
-    def ready(self) -> dict[str, list[Ref]]:
-        """What can be claimed, by actor."""
-        found: dict[str, list[Ref]] = {}
-        for place, process in enumerate(self.world.processes):
-            if process is not None:
-                for index, actor in ready_tasks(process):
-                    found.setdefault(actor, []).append((place, index))
-        return found
-
 
 def noted(rule: str) -> None:
     """Count a rule that runs."""
     RULES_RUN[rule] += 1
-
-
-def picked(things: Sequence[Thing], pick: int) -> Thing:
-    """One of some things."""
-    return things[pick % len(things)]
-
-
-def distinct(things: Sequence[Thing], picks: Iterable[int]) -> list[Thing]:
-    """Some of the things, none twice."""
-    return [things[place] for place in dict.fromkeys(pick % len(things) for pick in picks)] if things else []
 
 
 def grown_late(process: Process, indexes: tuple[int, ...]) -> Process:
