@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 WORKER, DECIDER, EXTERNAL = "worker", "decider", "external"
 
@@ -48,6 +48,10 @@ class Facts:
         """What is not as usual."""
         told = ((each.name, getattr(self, each.name), each.default) for each in fields(self))
         return f"Facts({', '.join(f'{name}={value!r}' for name, value, usual in told if value != usual)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """As `repr`, for printers that would tell every field of a dataclass."""
+        printer.text(repr(self))
 
     @property
     def takes_failures(self) -> bool:

@@ -91,8 +91,10 @@ class Engine:
 
     def claim(self, actor: str, limit: int, holder: int) -> list[Ref]:
         """Claim tasks of an actor; which ones it got."""
-        refs = {task_id: ref for ref, task_id in self.tasks.items()}
         leases = Claimer(actor, f"worker {holder}").claim(limit)
+        if not {lease.task_id for lease in leases} <= set(self.tasks.values()):
+            self.look()
+        refs = {task_id: ref for ref, task_id in self.tasks.items()}
         for lease in leases:
             self.leases[refs[lease.task_id], holder] = lease
             self.attempts.numbers[refs[lease.task_id], holder] = lease.attempt
