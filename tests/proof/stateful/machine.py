@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,19 +17,12 @@ from tests.proof.model.world import DELAYED, EVERYTHING, FAILED, POLLED, REGISTE
 from tests.proof.stateful.actors import FLOWS, NAMES, value_of
 from tests.proof.stateful.flows import facts_of_flow
 from tests.proof.stateful.lookups import distinct, picked
-from tests.proof.stateful.sides import Sides, noted
+from tests.proof.stateful.sides import STEERINGS, Sides, noted
 
 OUTCOMES = (steps.SUCCESS, steps.SUCCESS, steps.SUCCESS, steps.FAILURE, steps.GIVEN_UP, steps.SNOOZE, steps.BACK)
 NAMED = ("a", "b", None)
 BLOCKABLE = (NAMES[DECIDER], NAMES[WORKER], EVERYTHING)
 MOST_AT_ONCE, MOST_EVER = 4, 8
-
-STEERINGS: Mapping[str, tuple[Callable[[Process], acts.Told], Callable[..., Any]]] = {
-    "resume": (acts.resume, acting.resume),
-    "restart failed tasks": (acts.restart_failed, acting.restart_failed_tasks),
-    "pause": (acts.pause, acting.pause),
-    "abort": (acts.abort, acting.abort),
-}
 
 picks = st.integers(0, 11)
 some = st.lists(picks, min_size=1, max_size=3)
@@ -107,7 +100,7 @@ class Machine(Sides, RuleBasedStateMachine):
                 self.delivers([(ref, holder, steps.SUCCESS)])
 
     @precondition(lambda self: self.ready())
-    @rule(pick=picks, limit=st.integers(1, 3))
+    @rule(pick=picks, limit=st.sampled_from((9, 2, 1)))
     def lose(self, pick: int, limit: int) -> None:
         """A worker claims, and is not heard of until its leases are over."""
         claimed = self.claims(picked(sorted(self.ready()), pick), limit)
@@ -126,6 +119,16 @@ class Machine(Sides, RuleBasedStateMachine):
         if self.actor(ref) in self.ready():
             self.claims(self.actor(ref), 9)
         self.delivers([(ref, holder, outcome)])
+
+    @precondition(lambda self: self.held)
+    @rule(pick=picks, outcome=st.sampled_from(OUTCOMES))
+    def deliver_in_standstill(self, pick: int, outcome: str) -> None:
+        """Somebody pauses a process, a worker delivers to it, and it is resumed."""
+        ref, holder = picked(self.held, pick)
+        self.steers(*STEERINGS["pause"], ref[0])
+        self.delivers([(ref, holder, outcome)])
+        self.compares()
+        self.steers(*STEERINGS["resume"], ref[0])
 
     @precondition(lambda self: self.held)
     @rule(chosen=some, outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=3, max_size=3))

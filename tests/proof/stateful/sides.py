@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from tasks import actors as acting
 from tasks.outcomes import Outcome
-from tests.proof.model import guards, starting, steps
+from tests.proof.model import acts, guards, starting, steps
 from tests.proof.model.acts import Told
 from tests.proof.model.invariants import broken_by, broken_in
 from tests.proof.model.protocol import fed
@@ -21,6 +22,13 @@ from tests.proof.stateful.lookups import Lookups
 Delivery = tuple[Ref, int, str]
 PEOPLE_COME_AFTER = 2
 """So many steps of the engine come between two acts of people, where the engine has anything to do."""
+STEERINGS: Mapping[str, tuple[Callable[[Process], Told], Callable[..., Any]]] = {
+    "resume": (acts.resume, acting.resume),
+    "restart failed tasks": (acts.restart_failed, acting.restart_failed_tasks),
+    "pause": (acts.pause, acting.pause),
+    "abort": (acts.abort, acting.abort),
+}
+"""How a process can be steered, in the model and in fact."""
 RULES_RUN: Counter[str] = Counter()
 """How often each rule has run in this process."""
 
