@@ -93,8 +93,8 @@ RACES = (
         (shapes.CLIMBING,),
         workers=2,
         limit=2,
-        outcomes=(steps.SUCCESS, steps.FAILURE, steps.SNOOZE),
-        may=may(settings.DIES, settings.LEASE_ENDS, settings.PAUSE, settings.RESTART_TASK, settings.IN_TWO_STEPS),
+        outcomes=ALL_OUTCOMES,
+        may=FAULTS | PEOPLE | may(settings.IN_TWO_STEPS),
         scans=1,
     ),
     Setting(
@@ -127,7 +127,7 @@ RACES = (
         names=("a",),
         clients=(Client(shapes.SINGLE, "a"), Client(shapes.SINGLE, "a")),
         outcomes=(steps.SUCCESS,),
-        may=may(settings.ABORT, settings.DELETE, settings.RESTART),
+        may=may(settings.DIES, settings.LEASE_ENDS, settings.ABORT, settings.DELETE, settings.RESTART),
         places=3,
     ),
 )
