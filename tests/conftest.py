@@ -9,11 +9,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
-from celery import current_app
 from django.conf import settings
 from django.db import connection, connections
 from django.test.utils import setup_databases, teardown_databases
@@ -24,6 +21,7 @@ from orchestrator.local.programs import Ownership, Program
 from orchestrator.local.servers import Servers
 from tasks import bell
 from tests.proxies import Proxy
+from tests.traces import remove_traces
 
 TABLES = (
     "tasks_dependency",
@@ -99,17 +97,7 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 def traceless() -> Iterator[None]:
     """Remove what this run leaves at the broker: everything there that has its prefix."""
     yield
-    with current_app.connection_for_write() as broker:
-        channel: Any = broker.default_channel
-        if settings.BROKER_IS_AMQP:
-            for queue in current_app.amqp.queues.values():
-                bound = queue(channel)
-                bound.delete()
-                bound.exchange.delete()
-        else:
-            with redis.Redis(connection_pool=channel.client.connection_pool) as keys:
-                for key in keys.scan_iter(f"{settings.ORCHESTRATOR_BROKER_PREFIX}:*", count=1000):
-                    keys.delete(key)
+    remove_traces()
 
 
 @pytest.fixture
