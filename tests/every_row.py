@@ -52,7 +52,7 @@ DISAGREEMENTS = {
             OR task.budget_left IS NOT NULL AND task.state IN ('WAITING', 'DELAYED', 'ENQUEUED', 'POLLED'))""",
     "pending counts what is awaited": """
         SELECT waiter.id FROM tasks_task AS waiter
-        WHERE waiter.state = 'WAITING' AND waiter.pending <> (
+        WHERE waiter.state <> 'CANCELLED' AND waiter.pending <> (
             SELECT count(*) FROM tasks_dependency AS dependency
             JOIN tasks_task AS awaited ON awaited.id = dependency.awaited_id
             WHERE dependency.waiter_id = waiter.id AND NOT (awaited.state = 'COMPLETED' OR awaited.failure_accepted)

@@ -80,23 +80,10 @@ class Sides(Lookups):
     def delivers(self, deliveries: Sequence[Delivery]) -> None:
         """A worker executes and releases; what it has released it may release once more."""
         noted("release")
-        deliveries = self.separated(deliveries)
         outcomes = self.engine.outcomes(deliveries)
         self.releases(deliveries, outcomes)
         self.held = [each for each in self.held if each not in {(ref, holder) for ref, holder, _ in deliveries}]
         self.delivered += zip(deliveries, outcomes, strict=True)
-
-    def separated(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """A decider whose calls wait for what it was handed is released alone.
-
-        In one batch with what it was handed the engine counts that twice: see the expected failure in
-        `test_stateful.py`. Without that flaw this can go.
-        """
-        for (place, index), holder, outcome in deliveries:
-            process = self.world.processes[place]
-            if process is not None and outcome == steps.SUCCESS and calls_on_what_is_given(process.flow, index):
-                return [((place, index), holder, outcome)]
-        return deliveries
 
     def releases(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         """Outcomes are released together; the answers and the bells are right."""
@@ -192,9 +179,3 @@ def unlawful(got: Sequence[Ref], may: Sequence[Ref], limit: int, sides: Sides) -
     if set(got) & set(alone):
         return len(got) > 1
     return len(may) <= limit and len(got) < len(may) - len(alone)
-
-
-def calls_on_what_is_given(flow: Flow, index: int) -> bool:
-    """Whether a call of a decider waits for a task whose promise the decider was handed."""
-    facts = flow.facts[index]
-    return any(need.task in facts.given for each in facts.calls for need in flow.facts[each].awaits)
