@@ -35,9 +35,9 @@ LONGEST_SECONDS = 240.0
 """A storm without a bound of its own strikes no longer than this."""
 WARM_UP_SECONDS = 30.0
 WARM_LIVE = 12
-HELD_SECONDS = 2.0
+HELD_SECONDS = 1.2
 """How long a strike waits for its moments to be held, in each of two waves."""
-LEASED_SECONDS = 6.0
+LEASED_SECONDS = 3.0
 """How long those who are held wait for enough leases; none of them is held for more than 15 s."""
 RECOVERED_SECONDS, LOAD_SECONDS = 12.0, 8.0
 """How long the next strike waits for all to get over the last one, and then for some load."""
