@@ -8,8 +8,11 @@ from celery import Celery
 from celery.signals import task_prerun
 from django.db import close_old_connections
 
+from orchestrator.putting_back import survive_broken_brokers
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "orchestrator.settings")
 
+survive_broken_brokers()
 app = Celery("orchestrator")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="celery_tasks")

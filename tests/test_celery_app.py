@@ -8,17 +8,20 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import psycopg
 import pytest
 from celery import current_app
 from celery.exceptions import QueueNotFound
+from django.conf import settings
 from kombu import Queue
 
 from orchestrator.local.django_programs import in_project, start_worker
 from orchestrator.local.programs import Ownership, Program
 from orchestrator.local.running import migrate_database
 from orchestrator.local.servers import Servers
+from tasks import bell
 from tests.messages import queue_name, take_messages
 
 WORKER = [sys.executable, "-m", "celery", "-A", "orchestrator", "worker", "--concurrency", "1", "--loglevel", "INFO"]
@@ -49,6 +52,21 @@ def wait_until(holds: Callable[[], bool], told: Callable[[], str], seconds: floa
     while not holds():
         assert monotonic() < until, told()
         sleep(0.05)
+
+
+@pytest.mark.skipif(settings.BROKER_IS_AMQP, reason="RabbitMQ itself puts back what is not acknowledged")
+def test_a_connection_that_breaks_with_a_message_under_way_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    bell.ring_for_help("flows.echo#1.0")
+    assert bell.flush(5)
+    with current_app.connection_for_read() as broken:
+        channel: Any = broken.default_channel
+        transport = channel.connection
+        assert channel.basic_get(queue_name("actors")) is not None
+        transport.client = None
+        channel.pool.disconnect()
+        channel.close()
+        transport.client = broken
+    assert "messages under way could not be put back" in caplog.messages
 
 
 def test_exactly_the_tasks_of_the_engine_are_registered() -> None:
