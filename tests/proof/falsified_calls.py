@@ -52,6 +52,14 @@ def _refuse(call: Line, answer: Line) -> None:
     answer["answer"] = {"refused": "not_running"}
 
 
+def _refuse_the_second(run: TrueRun) -> None:
+    """A repeated request was refused, although it had been done."""
+    _same_request(run)
+    calls = [line for line in run.work.files[STEERING] if line["what"] == "call" and line["act"] == "pause"]
+    answers = {line["id"]: line for line in run.work.files[STEERING] if line["what"] == "answer"}
+    answers[calls[1]["id"]]["answer"] = {"refused": "not_running"}
+
+
 def _answer_why(run: TrueRun) -> None:
     run.work.files[STEERING][-1]["answer"]["code"] = "ready"
 
@@ -74,5 +82,7 @@ CALLS: tuple[tuple[str, str, Falsify], ...] = (
     ("acts", "was refused", _act("pause", _refuse)),
     ("acts", "were all answered with", _twice_named),
     ("acts", "was answered with the events", _same_request),
+    ("acts", "was done, and", _refuse_the_second),
+    ("acts", "was recorded under the request None", change_event("paused", request_id=None)),
 )
 """Check, words, what was falsified."""

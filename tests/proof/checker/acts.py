@@ -43,6 +43,8 @@ def _recorded(call: Call, event: EventRow | None) -> Iterator[Violation]:
     wanted = (KINDS[call.act], call.arguments.get("task"), actor)
     if found != wanted or call.arguments.get("process", event.process_id) != event.process_id:
         yield Violation(f"{_told(call)} was answered with {event}", *subject)
+    if call.act not in REPEATABLE and event.request_id != call.arguments.get("request"):
+        yield Violation(f"{_told(call)} was recorded under the request {event.request_id}", *subject)
 
 
 def _repeated(request: str, calls: Sequence[Call], is_recorded: bool) -> Iterator[Violation]:
@@ -50,6 +52,10 @@ def _repeated(request: str, calls: Sequence[Call], is_recorded: bool) -> Iterato
     subject = calls[0].arguments.get("process"), calls[0].arguments.get("task")
     if len(answered) > 1:
         yield Violation(f"the request {request} was answered with the events {answered}", *subject)
+    done = [call.at for call in calls if call.event is not None]
+    for call in calls:
+        if call.is_refused and done and min(done) < call.at:
+            yield Violation(f"the request {request} was done, and {_told(call)} refused ({call.answer})", *subject)
     if is_recorded and all(call.is_refused for call in calls):
         yield Violation(f"the request {request} was refused ({calls[0].answer}), but has an audit record", *subject)
 
