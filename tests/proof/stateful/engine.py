@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from processes.errors import Refused
@@ -22,7 +22,7 @@ from tasks.promises import Settled
 from tasks.registration import register
 from tasks.registry import ACTORS
 from tasks.releasing import Released, release
-from tests.by_hand import current
+from tests.by_hand import current, elsewhere, wait_until, waiting_backends
 from tests.proof.model import steps
 from tests.proof.model.shapes import Flow
 from tests.proof.model.world import Ref
@@ -84,6 +84,15 @@ class Engine:
         if answer.code is acting.Code.CREATED and answer.process_id is not None and not flow.registrable:
             Process.objects.filter(id=answer.process_id).update(options="{}")
         return int(answer.code), None if answer.process_id is None else self.places.index(answer.process_id)
+
+    def start_beside_deletion(self, place: int, flow: Flow, name: str) -> tuple[int, int | None]:
+        """Start under the custom id of a process whose deletion has not committed yet; the answer to the start."""
+        with elsewhere() as submit, transaction.atomic():
+            acting.delete_process(self.places[place])
+            started = submit(self.start, flow, name, again=False)
+            wait_until(lambda: started.done() or waiting_backends("%processes_process%") > 0)
+        answer: tuple[int, int | None] = started.result()
+        return answer
 
     def register(self, places: Sequence[int]) -> None:
         """Register processes, whatever state they are in."""

@@ -36,6 +36,11 @@ class Lookups:
         processes = enumerate(self.world.processes)
         return [place for place, process in processes if process is not None and process.state == state]
 
+    def ended_by_name(self) -> list[int]:
+        """The processes that have ended and are named by a custom id."""
+        processes = enumerate(self.world.processes)
+        return [place for place, process in processes if process and process.is_final and process.name is not None]
+
     def in_state(self, state: str) -> list[Ref]:
         """The tasks in a state."""
         return [ref for ref in self.refs() if self.task(ref).state == state]

@@ -68,6 +68,13 @@ class Machine(Sides, RuleBasedStateMachine):
         self.people_come("start once more")
         self.starts(picked(list(FLOWS.values()), pick), name, again)
 
+    @precondition(lambda self: self.is_quiet() and self.ended_by_name())
+    @rule(pick=picks)
+    def start_beside_a_deletion(self, pick: int) -> None:
+        """Somebody repeats a start while the process is being deleted: the start has to wait for that."""
+        self.people_come("start beside a deletion")
+        self.starts_beside_deletion(picked(self.ended_by_name(), pick))
+
     @precondition(lambda self: self.places_in(REGISTERING))
     @rule(chosen=some)
     def register(self, chosen: list[int]) -> None:

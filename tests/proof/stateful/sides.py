@@ -85,6 +85,17 @@ class Sides(Lookups):
         self.held = [each for each in self.held if each not in {(ref, holder) for ref, holder, _ in deliveries}]
         self.delivered += zip(deliveries, outcomes, strict=True)
 
+    def starts_beside_deletion(self, place: int) -> None:
+        """A process is deleted, and started once more before that has committed."""
+        process = self.world.processes[place]
+        if process is None or process.name is None:
+            raise LookupError(place)
+        deleted, _ = starting.delete_process(self.world, place)
+        after, code, found = starting.start(deleted, process.flow, process.name)
+        told = self.engine.start_beside_deletion(place, process.flow, process.name)
+        assert told == (code, found), f"a start beside a deletion was answered {told}, not {(code, found)}"
+        self.moves(after)
+
     def releases(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         """Outcomes are released together; the answers and the bells are right."""
         after, due = self.world, dict[Ref, str]()
