@@ -35,6 +35,13 @@ def _act(act: str, change: Callable[[Line, Line], object]) -> Falsify:
     return falsify
 
 
+def _unheard(run: TrueRun) -> None:
+    """A start when all was calm was registered only after a while."""
+    _asked(0, custom_id="p-probe-1")(run)
+    row = run.work.processes[run.rich]
+    run.work.change_process(run.rich, custom_id="p-probe-1", registered_at=row.created_at + 4.0)
+
+
 def _twice_named(run: TrueRun) -> None:
     """Two acts were answered with one record."""
     resumes = [line for line in run.work.files[STEERING] if line["what"] == "answer"]
@@ -73,6 +80,7 @@ CALLS: tuple[tuple[str, str, Falsify], ...] = (
     ("starts", "1 processes were created for it", _answer(4, code=2, process=None, reason="busy")),
     ("starts", "not invalid", _answer(2, reason="invalid")),
     ("starts", "the very flow that the process has", _asked(2, variant=0)),
+    ("hearing", "nobody heard of starts", _unheard),
     ("ends", "nothing was answered to why", lambda run: run.work.files[STEERING].pop()),
     ("ends", "so why is answered with paused, not ready", _answer_why),
     ("acts", "which does not exist", remove_event("paused")),

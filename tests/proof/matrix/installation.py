@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.proof.matrix.observing import Observer
 WHOLE_SECONDS = 60.0
 CLIENTS_SECONDS = 60.0
 CALM_SECONDS = 180.0
+LAST_STRIKES, LAST_STRIKES_EVERY = 4, 0.5
 TICK_SECONDS = 0.05
 
 
@@ -45,6 +46,8 @@ class Scale:
     """Of the steering."""
     profile: str = "drowsy"
     """Of the flows: tasks that sleep hold leases for little work."""
+    probes: bool = False
+    """Whether the steering asks at the end, when all is calm, how soon starts are heard of."""
 
 
 class Site:
@@ -69,7 +72,10 @@ class Site:
         self.clients = {name: self._client(name, number) for number, name in self._client_names()}
         self.steering = Leashed(
             "steering",
-            [sys.executable, "-m", "tests.proof.workload.steering", "--rate", str(scale.acts_per_second)],
+            [
+                *(sys.executable, "-m", "tests.proof.workload.steering", "--rate", str(scale.acts_per_second)),
+                *(["--probe"] if scale.probes else []),
+            ],
             in_project(self.environ("steering")),
             servers.folder / "steering.log",
         )
@@ -159,10 +165,17 @@ class Site:
         lost = sum(link.lost for link in self.links.values())
         return {"answers to commits lost": lost, "messages lost, doubled or delayed": self.messages.changed}
 
-    def calm_down(self) -> list[str]:
-        """Start and steer no more, and wait until nothing goes on; return what went wrong with that."""
+    def calm_down(self, strike: Callable[[], None] | None = None) -> list[str]:
+        """Start and steer no more, and wait until nothing goes on; return what went wrong with that.
+
+        `strike` strikes a few times more when the last start was made.
+        """
         (self.folder / "stop").touch()
         wrong = [f"{name} does not end" for name in self.clients if not self._ends(self.clients[name])]
+        if strike is not None:
+            for _ in range(LAST_STRIKES):
+                strike()
+                sleep(LAST_STRIKES_EVERY)
         status = self.steering.wait(CALM_SECONDS)
         if status is None:
             wrong.append(f"the steering does not end within {CALM_SECONDS:.0f} s")

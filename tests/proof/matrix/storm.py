@@ -25,7 +25,7 @@ from typing import Any
 from orchestrator.local.programs import LaunchError
 from tests.proof.matrix.cells import LEAST_LEASES, LEAST_PROCESSES, Result
 from tests.proof.matrix.faults import FAULTS, Fault
-from tests.proof.matrix.installation import Site
+from tests.proof.matrix.installation import Scale, Site
 from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.moments import ALL, START
@@ -33,6 +33,10 @@ from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unrea
 
 LONGEST_SECONDS = 240.0
 """A storm without a bound of its own strikes no longer than this."""
+UNSTRUCK = "none"
+"""The storm without a fault asks at its end how soon starts are heard of."""
+FLUSHED = "broker_flushed"
+"""The storm that flushes the broker does so once more when nobody starts anything, and nobody else can ring."""
 WARM_UP_SECONDS = 30.0
 WARM_LIVE = 12
 HELD_SECONDS = 1.2
@@ -92,11 +96,12 @@ def run(
     began = monotonic()
     result = Result(name, seed, [each for each in fault.moments if each in moments])
     try:
-        with installed(folder, f"{seed} {name}", fault.proxied, template=template) as site:
+        scale = Scale(probes=name == UNSTRUCK)
+        with installed(folder, f"{seed} {name}", fault.proxied, scale, template) as site:
             storm = Storm(site, fault, Random(f"{seed} {name} strikes"), result)
             storm.warm_up()
             storm.rage(seconds)
-            result.wrong += site.calm_down()
+            result.wrong += site.calm_down(site.broker.flush if name == FLUSHED else None)
             storm.settle()
             result.processes, result.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
             result.wrong += rejected(site)

@@ -96,13 +96,7 @@ class Client:
 
     def start(self, custom_id: str, *, variant: int = 0, invalid: str | None = None) -> Start:
         """The arguments of one start."""
-        return {
-            "custom_id": custom_id,
-            "seed": self.seed,
-            "profile": self.profile,
-            "variant": variant,
-            "invalid": invalid,
-        }
+        return start_of(custom_id, self.seed, self.profile, variant=variant, invalid=invalid)
 
     def odd_start(self) -> Start:
         """A start that creates nothing: one that was answered, with the same or other arguments, or an invalid one."""
@@ -116,10 +110,22 @@ class Client:
         """Ask for these starts, in one call."""
         self.note_asked(starts)
         if len(starts) == 1:
-            answer = call("start", starts[0], lambda: _told(_start(request_of(starts[0]))))
+            answer = call("start", starts[0], lambda: told_of(starts[0]))
         else:
             answer = call("start_many", {"starts": starts}, lambda: _start_many(starts))
         self.note(starts, answer)
+
+
+def start_of(
+    custom_id: str, seed: str, profile: str = "mixed", *, variant: int = 0, invalid: str | None = None
+) -> Start:
+    """The arguments of one start, as histories have them."""
+    return {"custom_id": custom_id, "seed": seed, "profile": profile, "variant": variant, "invalid": invalid}
+
+
+def told_of(start: Start) -> Answer:
+    """Start, and tell what was answered."""
+    return _told(_start(request_of(start)))
 
 
 def request_of(start: Start) -> StartRequest:

@@ -31,6 +31,7 @@ from tests.proof.language import digest  # noqa: E402
 from tests.proof.workload.actors import ACTORS, draw_nonce, form  # noqa: E402
 from tests.proof.workload.acts import Acts  # noqa: E402
 from tests.proof.workload.calls import Stop  # noqa: E402
+from tests.proof.workload.probing import probe  # noqa: E402
 
 TICK_SECONDS = 0.2
 QUIET_SECONDS = 120.0
@@ -218,11 +219,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof.workload.steering", description=__doc__)
     parser.add_argument("--rate", type=float, default=5.0)
     parser.add_argument("--calm", action="store_true")
+    parser.add_argument("--probe", action="store_true", help="ask at the end how soon starts are heard of")
     options = parser.parse_args()
-    steering = Steering(os.environ.get("PROOF_SEED", "0"))
+    seed = os.environ.get("PROOF_SEED", "0")
+    steering = Steering(seed)
     if not options.calm:
         steering.steer(options.rate, Stop())
     is_quiet = steering.calm_down()
+    if is_quiet and options.probe:
+        probe(seed)
+        is_quiet = steering.calm_down()
     steering.ask_why()
     if not is_quiet:
         print(f"it does not get quiet within {QUIET_SECONDS:g} s", file=sys.stderr, flush=True)
