@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from tests.proof.matrix.cells import Result
-from tests.proof.matrix.faults import FAULTS, by_length
+from tests.proof.matrix.faults import FAULTS, SERIES
 from tests.proof.matrix.installation import Scale
 from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
@@ -41,8 +41,7 @@ def aftermath() -> Iterator[dict[str, Result]]:
         for storm in storms:
             storm.strike_times(STRIKES_EACH, SECONDS_EACH)
         last.wrong += site.calm_down()
-        for storm in storms:
-            storm.settle()
+        last.wrong += [sentence for storm in storms for sentence in storm.settle()]
         last.wrong += rejected(site)
         last.checked = judged(site, last.wrong) | site.injected()
     yield results
@@ -73,7 +72,7 @@ def test_the_faults_are_those_of_the_issue_and_their_moments_those_of_whom_they_
     assert len(ALL) == 18
     for fault in FAULTS.values():
         assert fault.moments == {"worker": WORKER, "client": START, "": ALL}[fault.concerns], fault.name
-    assert sorted(by_length(list(FAULTS))) == sorted(FAULTS)
+    assert sorted(name for series in SERIES for name in series) == sorted(FAULTS)
 
 
 def test_a_fault_strikes_one_program_only_where_it_says_so() -> None:

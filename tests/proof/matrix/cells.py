@@ -1,4 +1,4 @@
-"""The result of a storm, cell by cell: one fault at one moment."""
+"""The result of a fault, cell by cell: one fault at one moment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAST_HITS = 3
 LEAST_LEASES = 20
 """A strike counts where at least so many leases are held."""
 LEAST_PROCESSES = 200
-"""A storm must start so many processes."""
+"""So many processes must start while a fault strikes."""
 
 
 @dataclass(slots=True)

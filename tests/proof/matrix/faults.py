@@ -103,9 +103,17 @@ FAULTS = {
     )
 }
 
-LONGEST = ("postgres_frozen", "half_open", "beat", "stopped", "worker_terminated")
-
-
-def by_length(names: Sequence[str]) -> list[str]:
-    """The names of faults, those whose storms take longest first."""
-    return sorted(names, key=lambda name: next((n for n, each in enumerate(LONGEST) if each in name), len(LONGEST)))
+SERIES: tuple[tuple[str, ...], ...] = (
+    ("worker_postgres_half_open", "worker_broker_half_open", "worker_postgres_cut", "worker_broker_cut"),
+    ("worker_child_stopped", "worker_child_killed", "worker_child_terminated"),
+    ("worker_stopped", "worker_killed", "worker_terminated"),
+    ("postgres_frozen", "postgres_restarted_fast", "postgres_restarted_immediate"),
+    ("beat_postgres_half_open", "beat_broker_half_open", "beat_postgres_cut", "beat_broker_cut"),
+    ("client_postgres_half_open", "client_broker_half_open", "client_postgres_cut", "client_broker_cut"),
+    ("messages_dropped", "messages_doubled", "messages_delayed"),
+    ("beat_killed", "client_killed", "connections_killed"),
+    ("broker_killed", "broker_frozen", "broker_flushed"),
+    ("commit_answers_lost",),
+    ("none",),
+)
+"""Each storm of the matrix: faults that strike one installation, one after the other. Those that take longest first."""

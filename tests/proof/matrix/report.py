@@ -28,9 +28,9 @@ def summary_of(told: Told) -> str:
     """All in one sentence."""
     storms = told["storms"]
     cells = [cell for storm in storms for cell in storm["cells"].values()]
-    wrong = sum(len(storm["violations"]) for storm in storms)
+    wrong = len({sentence for storm in storms for sentence in storm["violations"]})
     return (
-        f"Seed {told['seed']}: {len(storms)} storms, {len(cells)} cells, {sum(cell['hits'] for cell in cells)} hits, "
+        f"Seed {told['seed']}: {len(storms)} faults, {len(cells)} cells, {sum(cell['hits'] for cell in cells)} hits, "
         f"{sum(storm['processes'] for storm in storms)} processes, {sum(storm['tasks'] for storm in storms)} tasks, "
         f"{wrong} violations, in {told['seconds'] / 60:.0f} minutes."
     )

@@ -1,4 +1,4 @@
-"""One storm: an installation of its own, and one fault that strikes it at all its moments, again and again.
+"""One storm: an installation of its own, and faults that strike it at all their moments, one after the other.
 
     python -m tests.proof.matrix.storm --fault worker_killed --seed 1 --folder /tmp/storm [--seconds 40]
 
@@ -15,7 +15,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from random import Random
 from threading import Timer
@@ -32,7 +33,7 @@ from tests.proof.matrix.moments import ALL, START
 from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
 
 LONGEST_SECONDS = 240.0
-"""A storm without a bound of its own strikes no longer than this."""
+"""A fault without a bound of its own strikes no longer than this."""
 UNSTRUCK = "none"
 """The storm without a fault asks at its end how soon starts are heard of."""
 FLUSHED = "broker_flushed"
@@ -57,7 +58,7 @@ ABANDONED = 3
 def main() -> int:
     """Run one storm and tell what came out."""
     parser = argparse.ArgumentParser(prog="python -m tests.proof.matrix.storm", description=__doc__)
-    parser.add_argument("--fault", choices=FAULTS, required=True)
+    parser.add_argument("--fault", type=lambda text: text.split(","), required=True, help="one, or several by commas")
     parser.add_argument("--seed", default=str(secrets.randbelow(10**6)))
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--seconds", type=float, help="strike for so long; else until each moment was hit often enough")
@@ -65,15 +66,17 @@ def main() -> int:
     parser.add_argument("--template", type=Path, help="a folder with a migrated database, to be copied")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    print(f"{options.fault}: seed {options.seed}, {options.folder}", flush=True)
-    give_up_after((options.seconds or LONGEST_SECONDS) + 420)
-    result = run(options.fault, options.seed, options.folder, options.seconds, options.moments, options.template)
+    if unknown := set(options.fault) - FAULTS.keys():
+        parser.error(f"no such fault: {', '.join(sorted(unknown))}")
+    print(f"{', '.join(options.fault)}: seed {options.seed}, {options.folder}", flush=True)
+    give_up_after((options.seconds or LONGEST_SECONDS) * len(options.fault) + 420)
+    results = run(options.fault, options.seed, options.folder, options.seconds, options.moments, options.template)
     if options.json:
-        options.json.write_text(json.dumps(result.told(), indent=1))
-    for sentence in result.wrong[:TOLD]:
+        options.json.write_text(json.dumps([result.told() for result in results], indent=1))
+    for sentence in dict.fromkeys(chain.from_iterable(result.wrong for result in results)):
         print(f"WRONG {sentence}")
-    print(result, flush=True)
-    return 1 if result.wrong else 0
+    print(*results, sep="\n", flush=True)
+    return 1 if any(result.wrong for result in results) else 0
 
 
 def give_up_after(seconds: float) -> None:
@@ -84,34 +87,42 @@ def give_up_after(seconds: float) -> None:
 
 
 def run(
-    name: str,
+    names: Sequence[str],
     seed: str,
     folder: Path,
     seconds: float | None = None,
     moments: Sequence[str] = ALL,
     template: Path | None = None,
-) -> Result:
-    """Run one storm in a folder that is not there yet."""
-    fault = FAULTS[name]
+) -> list[Result]:
+    """Let faults strike one installation, one after the other, in a folder that is not there yet; a result for each.
+
+    What is wrong at the end may come from any of them: each of the results tells it.
+    """
+    faults = [FAULTS[name] for name in names]
+    results = [Result(each.name, seed, [moment for moment in each.moments if moment in moments]) for each in faults]
+    wrong: list[str] = []
     began = monotonic()
-    result = Result(name, seed, [each for each in fault.moments if each in moments])
     try:
-        scale = Scale(probes=name == UNSTRUCK)
-        with installed(folder, f"{seed} {name}", fault.proxied, scale, template) as site:
-            storm = Storm(site, fault, Random(f"{seed} {name} strikes"), result)
-            storm.warm_up()
-            storm.rage(seconds)
-            result.wrong += site.calm_down(site.broker.flush if name == FLUSHED else None)
-            storm.settle()
-            result.processes, result.tasks = site.observer.number(PROCESSES), site.observer.number(TASKS)
-            result.wrong += rejected(site)
-            result.checked = judged(site, result.wrong) | site.injected()
+        proxied = frozenset[str]().union(*(each.proxied for each in faults))
+        with installed(folder, f"{seed} {names[0]}", proxied, Scale(probes=UNSTRUCK in names), template) as site:
+            storms = [
+                Storm(site, fault, Random(f"{seed} {fault.name} strikes"), result)
+                for fault, result in zip(faults, results, strict=True)
+            ]
+            for storm in storms:
+                storm.warm_up()
+                storm.rage(seconds)
+            wrong += site.calm_down(site.broker.flush if FLUSHED in names else None)
+            wrong += [each for storm in storms for each in storm.settle()]
+            wrong += rejected(site)
+            checked = judged(site, wrong) | site.injected()
     except (LaunchError, Unreachable) as error:
-        result.wrong.append(f"harness: {type(error).__name__} {error}")
-    result.seconds = monotonic() - began
-    if seconds is None:
-        result.wrong += result.missing()
-    return result
+        wrong.append(f"harness: {type(error).__name__} {error}")
+        checked = {}
+    for result in results:
+        result.checked, result.seconds = checked, monotonic() - began
+        result.wrong = wrong + (result.missing() if seconds is None else [])
+    return results
 
 
 class Storm:
@@ -135,9 +146,13 @@ class Storm:
 
     def rage(self, seconds: float | None) -> None:
         """Strike for so long, or until each moment was hit often enough and enough was started."""
+        before = self._started()
         until = monotonic() + (seconds or LONGEST_SECONDS)
         while monotonic() < until and (seconds is not None or self._is_needed()):
             self.strike()
+            self.result.processes, self.result.tasks = (
+                now - then for now, then in zip(self._started(), before, strict=True)
+            )
         self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
 
     def strike(self) -> None:
@@ -159,12 +174,12 @@ class Storm:
         self.result.hit(moments, len(leases))
         self._write(at, moments, len(leases), sorted({each.program for each in victims}))
 
-    def settle(self) -> None:
-        """Wait until all that was leased at any strike has gone on."""
+    def settle(self) -> Iterator[str]:
+        """Wait until all that was leased at any strike has gone on; tell what does not."""
         self._wait(lambda: not self._recoveries, RECOVER_SECONDS)
         for recovery, moments in self._recoveries:
             left = self.site.observer.left(recovery.leases)
-            self.result.wrong.append(f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on")
+            yield f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on"
 
     def _wait_for_load(self) -> None:
         """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed.
@@ -208,7 +223,10 @@ class Storm:
     _next_look = 0.0
 
     def _is_needed(self) -> bool:
-        return bool(self.result.needed()) or self.site.observer.number(PROCESSES) < LEAST_PROCESSES
+        return bool(self.result.needed()) or self.result.processes < LEAST_PROCESSES
+
+    def _started(self) -> tuple[int, int]:
+        return self.site.observer.number(PROCESSES), self.site.observer.number(TASKS)
 
     def _write(self, at: float, moments: list[str], leases: int, victims: list[str]) -> None:
         line: dict[str, Any] = {"at": at, "until": time.time(), "fault": self.fault.name, "moments": moments}
