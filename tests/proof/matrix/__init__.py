@@ -7,7 +7,7 @@ observing       looks at the database from outside: leases, and how soon all rec
 installation    one installation: servers, workers, beat, clients, steering (`leashed`), and how they are reached
 installing      makes installations, each on a copy of a migrated database
 strikes, faults how each fault strikes; the table of them
-storm           one installation, and faults at all their moments, one after the other (`cells`: its result; `judging`: what is wrong)
+storm           one installation, and faults at all their moments (`cells`: their results; `judging`: what is wrong)
 __main__        all of them, several side by side: `make proof`; `report` writes the tables
 chaos           everything at random on one installation: `make chaos` (`memory` watches the workers)
 """
