@@ -46,7 +46,15 @@ TABLES = (
     "patterns_invoice",
 )
 MANY_BYTES = 2**20
-LONGEST_FIRST = ("test_chaos", "test_draining", "test_newcomer", "test_flows", "test_starting_faults", "test_releasing")
+LONGEST_FIRST = (
+    "test_chaos",
+    "test_draining",
+    "test_matrix",
+    "test_newcomer",
+    "test_flows",
+    "test_starting_faults",
+    "test_releasing",
+)
 """Files that take long: begun first, so that no worker of the run is left alone with one at its end."""
 
 

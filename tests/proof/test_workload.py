@@ -51,7 +51,8 @@ def test_each_moment_that_is_armed_is_held_until_it_is_let_go(
     folder: Path, proof: dict[str, str], launch: Launch
 ) -> None:
     program = launch(env=proof | {"PROOF_PROGRAM": "worker"}, concurrency=2)
-    with running(proof, "client-1", "--number", "1", "--live", "30", "--rate", "40") as client:
+    # So many may be live that what waits for a form or a scan, which nobody brings here, keeps nobody from starting.
+    with running(proof, "client-1", "--number", "1", "--live", "2000", "--rate", "20") as client:
         for moment in MOMENTS:
             pid = held(folder, moment)
             at_client = moment.startswith("start.")
@@ -66,7 +67,7 @@ def held(folder: Path, moment: str) -> int:
     armed = folder / "moments" / "armed" / moment
     wait_until(armed.parent.exists)
     armed.touch()
-    [path] = wait_until(lambda: list(armed.parent.parent.glob(f"held/{moment}.*")))
+    [path] = wait_until(lambda: list(armed.parent.parent.glob(f"held/{moment}.*")), 60)
     assert not armed.exists()
     path.unlink()
     return int(path.name.rpartition(".")[2])
