@@ -22,6 +22,7 @@ from tasks.promises import Settled
 from tasks.registration import register
 from tasks.registry import ACTORS
 from tasks.releasing import Released, release
+from tasks.statements import fetch, records
 from tests.by_hand import current, elsewhere, wait_until, waiting_backends
 from tests.proof.model import steps
 from tests.proof.model.shapes import Flow
@@ -119,6 +120,12 @@ class Engine:
         """Release; the answer to each, in their order."""
         released = release(outcomes)
         return [str(released.answers[each.lease.task_id]) for each in outcomes], released
+
+    def heartbeat(self, ref: Ref, holder: int, *, mates: bool) -> bool:
+        """A worker, alone in its claim or with mates, sends a heartbeat; whether it was told that it holds a lease."""
+        lease = self.leases[ref, holder]
+        held = records([{"id": lease.task_id, "attempt": lease.attempt, "details": None}])
+        return bool(fetch("heartbeat", held=held, batch_size=2 if mates else 1))
 
     def end_leases(self, refs: Sequence[Ref], *, late: bool) -> int:
         """Take leases back that are over; how many were."""

@@ -125,7 +125,15 @@ class Machine(Sides, RuleBasedStateMachine):
             self.scans(steps.end_leases, self.engine.end_leases, [ref], POLLED, late=True)
         if self.actor(ref) in self.ready():
             self.claims(self.actor(ref), 9)
+        self.sends_heartbeat(ref, holder)
         self.delivers([(ref, holder, outcome)])
+
+    @precondition(lambda self: self.held)
+    @rule(pick=picks)
+    def send_heartbeat(self, pick: int) -> None:
+        """A worker sends a heartbeat, perhaps for a lease that it has lost."""
+        noted("heartbeat")
+        self.sends_heartbeat(*picked(self.held, pick))
 
     @precondition(lambda self: self.held)
     @rule(pick=picks, outcome=st.sampled_from((steps.SUCCESS, steps.GIVEN_UP)))

@@ -85,6 +85,13 @@ class Sides(Lookups):
         self.held = [each for each in self.held if each not in {(ref, holder) for ref, holder, _ in deliveries}]
         self.delivered += zip(deliveries, outcomes, strict=True)
 
+    def sends_heartbeat(self, ref: Ref, holder: int) -> None:
+        """A worker is told whether it still holds a lease; whoever else holds it notices nothing."""
+        is_there = self.world.processes[ref[0]] is not None
+        holds = is_there and guards.holds_the_lease(self.task(ref), holder)
+        told = self.engine.heartbeat(ref, holder, mates=is_there and self.task(ref).mates)
+        assert told == holds, f"a heartbeat of worker {holder} for {ref} was answered {told}, not {holds}"
+
     def starts_beside_deletion(self, place: int) -> None:
         """A process is deleted, and started once more before that has committed."""
         process = self.world.processes[place]
