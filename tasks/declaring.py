@@ -136,15 +136,18 @@ class Actor(Generic[P, R]):
         """Call the function with stored arguments that fit."""
         if self._is_plain:
             return cast(Callable[..., R], self.function)(**arguments)
-        bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
+        bound = self._bound(arguments)
         return cast(Callable[..., R], self.function)(*bound.args, **bound.kwargs)
 
     def each_argument(self, arguments: Mapping[str, Any]) -> Iterable[Any]:
         """What the function is handed, one by one: also of `*args` and `**kwargs`."""
         if self._is_plain:
             return arguments.values()
-        bound = inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
+        bound = self._bound(arguments)
         return [*bound.args, *bound.kwargs.values()]
+
+    def _bound(self, arguments: Mapping[str, Any]) -> inspect.BoundArguments:
+        return inspect.BoundArguments(self.signature, cast(Any, dict(arguments)))
 
     def _check_retry(self, retry: object) -> None:
         if not isinstance(retry, Retry):

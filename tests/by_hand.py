@@ -61,7 +61,8 @@ def executed(leases: Iterable[Lease]) -> list[Outcome]:
 
 
 def current(lease: Lease) -> CurrentTask:
-    """The current task of a lease that nobody keeps."""
+    """The current task of a lease that nobody keeps; what it reports is released with its outcome."""
+    details: list[str] = []
     return CurrentTask(
         id=lease.task_id,
         process_id=lease.process_id,
@@ -69,8 +70,8 @@ def current(lease: Lease) -> CurrentTask:
         attempt=lease.attempt,
         tries=lease.tries,
         details_text=lease.details,
-        report_details=lambda text: None,
-        reported_details=lambda: None,
+        report_details=details.append,
+        reported_details=lambda: details[-1] if details else None,
         has_lost_its_lease=lambda: False,
     )
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.storm.soak.ledger import DONE, KINDS, Ledger
+from tests.proof.checker.calls import KINDS
+from tests.storm.soak.ledger import DONE, Ledger
 
 CURABLE, INCURABLE = 1, 3
 COMPLETED, FAILED, PAUSED, ABORTED = {"COMPLETED"}, {"FAILED"}, {"PAUSED"}, {"ABORTED"}

@@ -20,8 +20,8 @@ from tests.conftest import Launch
 from tests.proof import history
 from tests.proof.evaluating import expected
 from tests.proof.flows import flow_of
+from tests.proof.matrix.moments import ALL
 from tests.proof.walking import value_of
-from tests.proof.workload.moments import MOMENTS
 from tests.storm.observing import names_of_children
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -53,7 +53,7 @@ def test_each_moment_that_is_armed_is_held_until_it_is_let_go(
     program = launch(env=proof | {"PROOF_PROGRAM": "worker"}, concurrency=2)
     # So many may be live that what waits for a form or a scan, which nobody brings here, keeps nobody from starting.
     with running(proof, "client-1", "--number", "1", "--live", "2000", "--rate", "20") as client:
-        for moment in MOMENTS:
+        for moment in ALL:
             pid = held(folder, moment)
             at_client = moment.startswith("start.")
             assert pid == client.pid if at_client else f":{pid}" in " ".join(names_of_children(program)), moment

@@ -14,17 +14,14 @@ from processes.values import decode
 from recovery.scans import run_scan
 from tasks.actors import complete_task, fail_task
 from tasks.claiming import read_values
-from tasks.context import CurrentTask
-from tasks.execution import execute
 from tasks.models import Task
-from tasks.outcomes import Lease, Outcome
 from tasks.policies import ActorName
 from tasks.registration import register_all_waiting
 from tasks.registry import ACTORS
 from tasks.releasing import release
 from tasks.states import TaskState
 from tasks.transactional import execute_transactionally
-from tests.by_hand import claimed
+from tests.by_hand import claimed, current, executed
 from tests.proof.evaluating import FAILED_OUTSIDE
 from tests.proof.language import COLLECT, RETURNED, ROOT, TIMER, Call, digest, structure
 from tests.proof.workload.actors import draw_nonce, form
@@ -78,33 +75,13 @@ def _work() -> bool:
     for actor in actors:
         leases = claimed(actor)
         code = ACTORS.get(ActorName.parse(actor))
-        values = read_values(leases)
         if code.transactional:
+            values = read_values(leases)
             for lease in leases:
-                execute_transactionally(lease, code, values, _current(lease, []))
+                execute_transactionally(lease, code, values, current(lease))
         else:
-            release([_executed(lease, values) for lease in leases])
+            release(executed(leases))
     return bool(actors)
-
-
-def _executed(lease: Lease, values: Any) -> Outcome:
-    code = ACTORS.get(ActorName.parse(lease.actor))
-    return execute(lease, code, values, _current(lease, []))
-
-
-def _current(lease: Lease, details: list[str]) -> CurrentTask:
-    """The current task of a lease that nobody keeps, with the details that it reports."""
-    return CurrentTask(
-        id=lease.task_id,
-        process_id=lease.process_id,
-        actor=lease.actor,
-        attempt=lease.attempt,
-        tries=lease.tries,
-        details_text=lease.details,
-        report_details=details.append,
-        reported_details=lambda: details[-1] if details else None,
-        has_lost_its_lease=lambda: False,
-    )
 
 
 def _make_due() -> bool:

@@ -42,6 +42,14 @@ WRONG_COUNTERS = """
       -- What has failed stays FAILED where a process is ended before its time; nothing of it is open any more.
       AND (process.open_tasks <> 0 OR process.state NOT IN ('ABORTED', 'TIMED_OUT'))
 """
+STATES = "SELECT state, count(*) FROM processes_process GROUP BY state ORDER BY state"
+CLAIMABLE = """
+    SELECT count(*)
+    FROM tasks_task AS task
+    WHERE state = 'ENQUEUED' AND kind <> 'external' AND NOT EXISTS (
+        SELECT FROM tasks_actorstatus WHERE name IN (task.actor, '*') AND blocked_at IS NOT NULL
+    )
+"""
 GOING = "SELECT count(*) FROM processes_process WHERE state NOT IN ('COMPLETED', 'TIMED_OUT', 'ABORTED')"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -19,7 +19,7 @@ from tests.proof.checker.windows import EVERYTHING, Window
 from tests.proof.evaluating import Expected, expected
 from tests.proof.language import Flow
 
-Row = TypeVar("Row", TaskRow, EventRow)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,10 @@ class Story:
         self.records = records
         self.processes: Mapping[str, ProcessRow] = {row.id: row for row in records.processes}
         self.tasks: Mapping[str, TaskRow] = {row.id: row for row in records.tasks}
-        self.tasks_of = _grouped(records.tasks)
-        self.events_of = _grouped(sorted(records.events, key=lambda event: event.id))
+        self.tasks_of = _grouped(records.tasks, lambda task: task.process_id)
+        self.events_of = _grouped(
+            sorted(records.events, key=lambda each: each.id), lambda event: event.process_id or ""
+        )
         self.calls: Sequence[Call] = calls.gather(records.histories)
         self.callers = calls.by_event(self.calls, records.events)
         self.claims: Sequence[Claim]
@@ -59,36 +61,21 @@ class Story:
     @cached_property
     def predecessors(self) -> Mapping[str, Sequence[ProcessRow]]:
         """The processes of which each restart is one: there should be one."""
-        found: defaultdict[str, list[ProcessRow]] = defaultdict(list)
-        for process in self.records.processes:
-            if process.restarted_as is not None:
-                found[process.restarted_as].append(process)
-        return found
+        return _grouped(self.records.processes, lambda process: process.restarted_as)
 
     @cached_property
     def children(self) -> Mapping[str, Sequence[TaskRow]]:
         """The tasks of each decision, by the task that decided."""
-        found: defaultdict[str, list[TaskRow]] = defaultdict(list)
-        for task in self.records.tasks:
-            if task.parent_id is not None:
-                found[task.parent_id].append(task)
-        return found
+        return _grouped(self.records.tasks, lambda task: task.parent_id)
 
     @cached_property
     def awaits(self) -> Mapping[str, Sequence[DependencyRow]]:
         """The dependencies of each waiter."""
-        found: defaultdict[str, list[DependencyRow]] = defaultdict(list)
-        for dependency in self.records.dependencies:
-            found[dependency.waiter_id].append(dependency)
-        return found
+        return _grouped(self.records.dependencies, lambda dependency: dependency.waiter_id)
 
     @cached_property
     def _calls_about(self) -> Mapping[str, Sequence[Call]]:
-        found: defaultdict[str, list[Call]] = defaultdict(list)
-        for call in self.calls:
-            if isinstance(call.arguments, dict) and "task" in call.arguments:
-                found[call.arguments["task"]].append(call)
-        return found
+        return _grouped(self.calls, lambda call: call.arguments.get("task"))
 
     def calls_about(self, task: str) -> Sequence[Call]:
         """The acts on one task, in the order in which they were asked for."""
@@ -173,8 +160,10 @@ class Story:
         return min((each.at for each in failed if each.at is not None and each.at >= event.at), default=inf)
 
 
-def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str | None]) -> dict[str, list[Row]]:
+    """Rows by what `key` says of them; those of which it says nothing are left out."""
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row.process_id or ""].append(row)
+        if (name := key(row)) is not None:
+            found[name].append(row)
     return found

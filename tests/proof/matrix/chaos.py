@@ -23,11 +23,12 @@ from tests.proof.matrix.installation import Scale, Site
 from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.memory import Growth, Memory
-from tests.proof.matrix.observing import PROCESSES, STATES, TASKS, Unreachable
+from tests.proof.matrix.observing import PROCESSES, TASKS, Unreachable
 from tests.proof.matrix.storm import TOLD, give_up_after
 from tests.proof.matrix.strikers import Strikers
 from tests.proof.matrix.tables import Table, tables
 from tests.proof.matrix.watching import Watch
+from tests.storm.observing import STATES
 
 SCALE = Scale(workers=3, children=8, clients=3, live=30, starts_per_second=1.0, acts_per_second=4.0, profile="mixed")
 SPARED = "worker-3"
@@ -37,8 +38,7 @@ WARM_UP_FRACTION, LONGEST_WARM_UP = 1 / 4, 400.0
 SAMPLE_SECONDS = 5.0
 LEAST_JUDGED_SECONDS = 400.0
 """The memory of a process is judged where it was watched for so long after its warm-up: less tells nothing about an
-hour. The kombu of today ends a worker that loses the broker while a message is under way, so not every process lives
-as long as the run."""
+hour, and not every process lives as long as the run."""
 LONG_RUN_SECONDS = 1500.0
 PROXIED = frozenset({"postgres", "broker"})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +161,19 @@ class Site:
         until = monotonic() + seconds
         while monotonic() < until and any(lease.worker in workers for lease in self.observer.leases()):
             sleep(0.2)
+
+    def write_strike(self, fault: str, victims: Sequence[Held], leases: int | None, at: float) -> None:
+        """Write down a strike that began at `at` and has ended now; `leases` is how many were held, where it counts."""
+        line = {
+            "at": at,
+            "until": time.time(),
+            "fault": fault,
+            "moments": sorted({each.moment for each in victims}),
+            "leases": leases,
+            "victims": sorted({each.program for each in victims}),
+        }
+        with open(self.folder / "strikes.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def injected(self) -> dict[str, int]:
         """What the links have done to what passed through them."""

@@ -15,8 +15,11 @@ from orchestrator.local.running import LEASH
 class Leashed:
     """A program on a leash: it cannot outlive us, whatever becomes of us."""
 
-    def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path, folder: Path | None = None
+    ) -> None:
         self.name = name
+        self._folder = folder
         self._command = command
         self._environ = environ
         self._log = log
@@ -40,6 +43,7 @@ class Leashed:
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(LEASH), str(watched), *self._command],
+                cwd=self._folder,
                 env=dict(self._environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -25,7 +25,6 @@ LEFT = """
 PROCESSES = "SELECT count(*) FROM processes_process"
 TASKS = "SELECT count(*) FROM tasks_task"
 LIVE = "SELECT count(*) FROM processes_process WHERE state IN ('REGISTERING', 'RUNNING')"
-STATES = "SELECT state, count(*) FROM processes_process GROUP BY state ORDER BY state"
 PATIENCE_SECONDS = 60.0
 STATEMENT_SECONDS = 30
 

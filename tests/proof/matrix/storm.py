@@ -21,7 +21,6 @@ from pathlib import Path
 from random import Random
 from threading import Timer
 from time import monotonic, sleep
-from typing import Any
 
 from orchestrator.local.programs import LaunchError
 from tests.proof.matrix.cells import LEAST_LEASES, LEAST_PROCESSES, Result
@@ -172,7 +171,7 @@ class Storm:
         moments = sorted({each.moment for each in victims})
         self._recoveries.append((recovery, moments))
         self.result.hit(moments, len(leases))
-        self._write(at, moments, len(leases), sorted({each.program for each in victims}))
+        self.site.write_strike(self.fault.name, victims, len(leases), at)
 
     def settle(self) -> Iterator[str]:
         """Wait until all that was leased at any strike has gone on; tell what does not."""
@@ -227,11 +226,6 @@ class Storm:
 
     def _started(self) -> tuple[int, int]:
         return self.site.observer.number(PROCESSES), self.site.observer.number(TASKS)
-
-    def _write(self, at: float, moments: list[str], leases: int, victims: list[str]) -> None:
-        line: dict[str, Any] = {"at": at, "until": time.time(), "fault": self.fault.name, "moments": moments}
-        with open(self.site.folder / "strikes.jsonl", "a") as file:
-            file.write(json.dumps({**line, "leases": leases, "victims": victims}) + "\n")
 
 
 def moments_held(site: Site) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import Counter, defaultdict
@@ -76,11 +75,11 @@ class Strikers:
         at = time.time()
         try:
             for _ in fault.strike(self._site, victims):
-                self._let_go(victims)
+                self._site.moments.release(victims)
         finally:
             with self._changed:
                 self._at_once -= 1
-            self._write(fault, victims, at)
+                self._site.write_strike(fault.name, victims, None, at)
 
     def _aimed(self, fault: Fault, random: Random) -> list[Held]:
         """Those who are held at some moments at random; one thread aims at a time."""
@@ -105,24 +104,9 @@ class Strikers:
             return []
         return [Held(AT_ANY_TIME, random.choice(pids), program)]
 
-    def _let_go(self, victims: list[Held]) -> None:
-        self._site.moments.release(victims)
-
     def _note(self, fault: Fault, victims: list[Held]) -> None:
         with self._changed:
             self.strikes[fault.name] += 1
             self.moments.update(each.moment for each in victims if each.moment != AT_ANY_TIME)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-
-    def _write(self, fault: Fault, victims: list[Held], at: float) -> None:
-        line = {
-            "at": at,
-            "until": time.time(),
-            "fault": fault.name,
-            "moments": sorted({each.moment for each in victims}),
-            "leases": None,
-            "victims": sorted({each.program for each in victims}),
-        }
-        with self._changed, open(self._site.folder / "strikes.jsonl", "a") as file:
-            file.write(json.dumps(line) + "\n")

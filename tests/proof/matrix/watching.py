@@ -5,14 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from tests.proof.matrix.installation import Site
-
-CLAIMABLE = """
-    SELECT count(*)
-    FROM tasks_task AS task
-    WHERE state = 'ENQUEUED' AND kind <> 'external' AND NOT EXISTS (
-        SELECT FROM tasks_actorstatus WHERE name IN (task.actor, '*') AND blocked_at IS NOT NULL
-    )
-"""
+from tests.storm.observing import CLAIMABLE
 
 
 class Watch:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from orchestrator.local.running import LEASH
+from tests.proof.matrix.leashed import Leashed
 from tests.proof.mutants.patches import STATEFUL
 
 STATEFUL_SECONDS, STORM_SECONDS = 60, 40
@@ -90,25 +89,15 @@ def run_leashed(
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("ORCHESTRATOR_", "DJANGO_"))}
     environ |= {"SECRET_KEY": secrets.token_hex(32), "PYTHONPATH": str(tree), **urls}
-    watched, held = os.pipe()
-    with open(output, "wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(LEASH), str(watched), sys.executable, "-m", *words],
-            cwd=tree,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            pass_fds=[watched],
-        )
-    os.close(watched)
+    program = Leashed(words[0], [sys.executable, "-m", *words], environ, output, tree)
+    program.start()
     try:
-        return process.wait(patience_seconds)
-    except subprocess.TimeoutExpired as error:
-        raise NoVerdict(f"{words[0]} did not end within {patience_seconds:g} s") from error
+        status = program.wait(patience_seconds)
     finally:
-        os.close(held)
-        process.wait()
+        program.kill()
+    if status is None:
+        raise NoVerdict(f"{words[0]} did not end within {patience_seconds:g} s")
+    return status
 
 
 def first_messages(told: str) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
 """Stops a process at a named moment, so that it can be struck exactly there.
 
-The moments are `<act>.<before or after>_<commit or publish>` of the acts start, registration, claim and release, and
-`user_code` and `user_code.transactional`. A claim is one statement without a transaction of its own: before it is sent
-stands for before its COMMIT. What a claim publishes are its bells for help; what a release publishes are the bells
-for the actors that it feeds, and those with which its drain hands over.
+The moments (`tests.proof.matrix.moments` lists them) are `<act>.<before or after>_<commit or publish>` of the acts
+start, registration, claim and release, and `user_code` and `user_code.transactional`. A claim is one statement without
+a transaction of its own: before it is sent stands for before its COMMIT. What a claim publishes are its bells for help;
+what a release publishes are the bells for the actors that it feeds, and those with which its drain hands over.
 
 A moment is armed by a file `moments/armed/<moment>` in the folder of the run. The first process that gets there
 renames it to `moments/held/<moment>.<pid>` and waits until that is gone. Whoever finds nothing armed goes on.
@@ -28,16 +28,6 @@ from tasks.claiming import Claimer
 from tests.proof import history
 from tests.proof.workload.wrapping import wrap
 
-MOMENTS = (
-    *(
-        f"{act}.{when}_{what}"
-        for act in ("start", "registration", "claim", "release")
-        for what in ("commit", "publish")
-        for when in ("before", "after")
-    ),
-    "user_code",
-    "user_code.transactional",
-)
 LONGEST_SECONDS = 15.0
 TICK_SECONDS = 0.005
 UNTOUCHED = ("steering",)

@@ -25,10 +25,11 @@ from time import monotonic
 from orchestrator.local.django_programs import ROOT, beat, in_project, start_worker, worker
 from orchestrator.local.programs import Program
 from orchestrator.local.servers import Servers
-from tests.storm.observing import Observer
+from tests.proof.checker.calls import KINDS
+from tests.storm.observing import STATES, Observer
 from tests.storm.soak.checking import CHECKS
-from tests.storm.soak.faults import STATES, Faults, listed
-from tests.storm.soak.ledger import DONE, KINDS, Ledger
+from tests.storm.soak.faults import Faults, listed
+from tests.storm.soak.ledger import DONE, Ledger
 from tests.storm.soak.shapes import SHAPES
 
 STARTS_PER_SECOND = 10.0

@@ -21,8 +21,9 @@ from tasks.actors import (
     resume,
 )
 from tasks.models import Kind, Task, TaskState
+from tests.proof.checker.calls import KINDS
 from tests.storm.soak.actors import CURES, form
-from tests.storm.soak.ledger import DONE, KINDS, Ledger
+from tests.storm.soak.ledger import DONE, Ledger
 from tests.storm.soak.shapes import is_curable
 
 RECENT = 10

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import cast
 
+from tests.proof.checker.calls import KINDS
 from tests.storm.observing import WRONG_COUNTERS, Observer
-from tests.storm.soak.ledger import DONE, KINDS, Ledger
+from tests.storm.soak.ledger import DONE, Ledger
 
 PROCESSES = "SELECT id::text, custom_id, former_custom_id, restarted_as::text, state, result FROM processes_process"
 LEFT = "SELECT id::text, state FROM processes_process WHERE state NOT IN ('COMPLETED', 'TIMED_OUT', 'ABORTED')"

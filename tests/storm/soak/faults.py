@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 from orchestrator.local.broker import Broker
 from orchestrator.local.programs import LaunchError, Program
-from tests.storm.observing import Observer, names_of_children
+from tests.storm.observing import CLAIMABLE, STATES, Observer, names_of_children
 
 KILL_EVERY = 20.0
 FLUSH_EVERY = 30.0
@@ -23,15 +23,7 @@ PATIENCE_SECONDS = 10.0
 """How long a kill waits for its victim to hold a lease."""
 TICK_SECONDS = 0.1
 
-STATES = "SELECT state, count(*) FROM processes_process GROUP BY state ORDER BY state"
 LEFT_BY = "SELECT count(*) FROM tasks_task WHERE state = 'POLLED' AND worker = ANY('{%s}')"
-CLAIMABLE = """
-    SELECT count(*)
-    FROM tasks_task AS task
-    WHERE state = 'ENQUEUED' AND kind <> 'external' AND NOT EXISTS (
-        SELECT FROM tasks_actorstatus WHERE name IN (task.actor, '*') AND blocked_at IS NOT NULL
-    )
-"""
 
 
 @dataclass(slots=True)

@@ -16,21 +16,6 @@ from tests.storm.soak.shapes import SHAPES, Shape, is_curable
 
 DONE = "done"
 FINAL = ("COMPLETED", "TIMED_OUT", "ABORTED")
-KINDS = {
-    "pause": "paused",
-    "resume": "resumed",
-    "abort": "aborted",
-    "restart_process": "restarted",
-    "restart_failed_tasks": "failed_tasks_restarted",
-    "restart_task": "task_restarted",
-    "complete_task": "external_task_completed",
-    "fail_task": "external_task_failed",
-    "block": "blocked",
-    "unblock": "unblocked",
-    "pause_everything": "everything_paused",
-    "resume_everything": "everything_resumed",
-}
-"""The functions, and the kinds of their audit records."""
 Entry = dict[str, Any]
 
 
