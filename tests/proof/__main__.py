@@ -25,7 +25,7 @@ def main() -> int:
     """Run every part, whatever the others find."""
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
     parser.add_argument("--seed", default=str(secrets.randbelow(10**6)))
-    parser.add_argument("--lanes", type=int, default=3, help="so many storms of the matrix run side by side")
+    parser.add_argument("--lanes", type=int, default=2, help="so many storms of the matrix run side by side")
     parser.add_argument("--json", type=Path, default=ROOT / "docs" / "proof.json")
     parser.add_argument("--report", type=Path, default=ROOT / "docs" / "proof.md")
     options = parser.parse_args()

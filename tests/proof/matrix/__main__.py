@@ -26,7 +26,7 @@ from tests.proof.matrix.installing import prepare
 from tests.proof.matrix.report import cells_of, rewritten, summary_of, table_of
 
 STORM_SECONDS = 900.0
-LANES = 3
+LANES = 2
 TOLD = 5
 Told = dict[str, Any]
 

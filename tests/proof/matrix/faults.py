@@ -110,10 +110,8 @@ SERIES: tuple[tuple[str, ...], ...] = (
     ("postgres_frozen", "postgres_restarted_fast", "postgres_restarted_immediate"),
     ("beat_postgres_half_open", "beat_broker_half_open", "beat_postgres_cut", "beat_broker_cut"),
     ("client_postgres_half_open", "client_broker_half_open", "client_postgres_cut", "client_broker_cut"),
-    ("messages_dropped", "messages_doubled", "messages_delayed"),
-    ("beat_killed", "client_killed", "connections_killed"),
-    ("broker_killed", "broker_frozen", "broker_flushed"),
-    ("commit_answers_lost",),
-    ("none",),
+    ("messages_delayed", "messages_dropped", "messages_doubled", "commit_answers_lost"),
+    ("broker_frozen", "broker_killed", "broker_flushed"),
+    ("none", "beat_killed", "client_killed", "connections_killed"),
 )
 """Each storm of the matrix: faults that strike one installation, one after the other. Those that take longest first."""
