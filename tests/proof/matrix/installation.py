@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,6 @@ from tests.proof.matrix.observing import Observer
 WHOLE_SECONDS = 60.0
 CLIENTS_SECONDS = 60.0
 CALM_SECONDS = 180.0
-LAST_STRIKES, LAST_STRIKES_EVERY = 4, 0.5
 TICK_SECONDS = 0.05
 
 
@@ -180,17 +179,10 @@ class Site:
         lost = sum(link.lost for link in self.links.values())
         return {"answers to commits lost": lost, "messages lost, doubled or delayed": self.messages.changed}
 
-    def calm_down(self, strike: Callable[[], None] | None = None) -> list[str]:
-        """Start and steer no more, and wait until nothing goes on; return what went wrong with that.
-
-        `strike` strikes a few times more when the last start was made.
-        """
+    def calm_down(self) -> list[str]:
+        """Start and steer no more, and wait until nothing goes on; return what went wrong with that."""
         (self.folder / "stop").touch()
         wrong = [f"{name} does not end" for name in self.clients if not self._ends(self.clients[name])]
-        if strike is not None:
-            for _ in range(LAST_STRIKES):
-                strike()
-                sleep(LAST_STRIKES_EVERY)
         status = self.steering.wait(CALM_SECONDS)
         if status is None:
             wrong.append(f"the steering does not end within {CALM_SECONDS:.0f} s")

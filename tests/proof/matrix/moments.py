@@ -11,6 +11,8 @@ SIDES = ("before_commit", "after_commit", "before_publish", "after_publish")
 START = tuple(f"start.{side}" for side in SIDES)
 WORKER = (
     *(f"{act}.{side}" for act in ("registration", "claim", "release") for side in SIDES),
+    "release.transactional.before_commit",
+    "release.transactional.after_commit",
     "user_code",
     "user_code.transactional",
 )

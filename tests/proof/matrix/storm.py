@@ -35,8 +35,6 @@ LONGEST_SECONDS = 240.0
 """A fault without a bound of its own strikes no longer than this."""
 UNSTRUCK = "none"
 """The storm without a fault asks at its end how soon starts are heard of."""
-FLUSHED = "broker_flushed"
-"""The storm that flushes the broker does so once more when nobody starts anything, and nobody else can ring."""
 WARM_UP_SECONDS = 30.0
 WARM_LIVE = 12
 HELD_SECONDS = 1.2
@@ -111,7 +109,7 @@ def run(
             for storm in storms:
                 storm.warm_up()
                 storm.rage(seconds)
-            wrong += site.calm_down(site.broker.flush if FLUSHED in names else None)
+            wrong += site.calm_down()
             wrong += [each for storm in storms for each in storm.settle()]
             wrong += rejected(site)
             checked = judged(site, wrong) | site.injected()

@@ -19,6 +19,7 @@ from tasks.expiring import HEARTBEAT, end_leases, enqueue_due, spend_budgets, ti
 from tasks.outcomes import Lease, Outcome, handed_back
 from tasks.policies import ActorName
 from tasks.promises import Settled
+from tasks.queries import note_poll, unpolled_actors
 from tasks.registration import register
 from tasks.registry import ACTORS
 from tasks.releasing import Released, release
@@ -142,6 +143,12 @@ class Engine:
     def time_out(self, places: Sequence[int], *, late: bool) -> int:
         """End processes whose time is used up; how many were."""
         return time_out([self.places[place] for place in places], self._time(late))
+
+    def unheard(self, polled: str | None, *, late: bool) -> set[str]:
+        """The actors that a scan would ring for, after somebody has polled for one of them."""
+        if polled is not None:
+            note_poll(polled)
+        return set(unpolled_actors(LATE / 2, self._time(late)))
 
     def on_process(self, act: Callable[[UUID], Event | None], place: int) -> str:
         """An act of somebody on a process; "done", or the code of the refusal. Notes a successor."""

@@ -115,6 +115,13 @@ class Machine(Sides, RuleBasedStateMachine):
         noted("end leases")
         self.scans(steps.end_leases, self.engine.end_leases, refs, POLLED, late=True)
 
+    @precondition(lambda self: self.ready())
+    @rule(pick=stray, late=mostly)
+    def look_for_unheard(self, pick: int | None, late: bool) -> None:
+        """All bells are lost; a worker may have polled before what is ready now was there."""
+        noted("look for unheard")
+        self.looks_for_unheard(None if pick is None else picked(sorted(self.ready()), pick), late)
+
     @precondition(lambda self: self.held)
     @rule(pick=picks, outcome=st.sampled_from(OUTCOMES))
     def overtake(self, pick: int, outcome: str) -> None:

@@ -134,6 +134,12 @@ class Sides(Lookups):
         acted = scan(refs, late=late)
         assert acted == len(over), f"a scan acted on {acted} of {refs}, not on {over}"
 
+    def looks_for_unheard(self, polled: str | None, late: bool) -> None:
+        """A scan rings for what is ready and nobody has polled for of late, and for nothing else."""
+        due = {actor for actor in self.ready() if late and not guards.is_blocked(self.world.blocked, actor)}
+        told = self.engine.unheard(polled, late=late)
+        assert told == due, f"a scan would ring for {told}, not for {due}"
+
     def steers(self, act: Callable[[Process], Told], real: Callable[..., Any], place: int) -> None:
         """Somebody steers a process, which may be gone."""
         process = self.world.processes[place]

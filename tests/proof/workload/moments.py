@@ -1,9 +1,11 @@
 """Stops a process at a named moment, so that it can be struck exactly there.
 
 The moments (`tests.proof.matrix.moments` lists them) are `<act>.<before or after>_<commit or publish>` of the acts
-start, registration, claim and release, and `user_code` and `user_code.transactional`. A claim is one statement without
-a transaction of its own: before it is sent stands for before its COMMIT. What a claim publishes are its bells for help;
-what a release publishes are the bells for the actors that it feeds, and those with which its drain hands over.
+start, registration, claim and release, and `user_code` and `user_code.transactional`. The COMMITs that release the task
+of a transactional worker are moments of their own: `release.transactional.before_commit`, and after it. A claim is one
+statement without a transaction of its own: before it is sent stands for before its COMMIT. What a claim publishes are
+its bells for help; what a release publishes are the bells for the actors that it feeds, and those with which its drain
+hands over.
 
 A moment is armed by a file `moments/armed/<moment>` in the folder of the run. The first process that gets there
 renames it to `moments/held/<moment>.<pid>` and waits until that is gone. Whoever finds nothing armed goes on.
@@ -30,6 +32,7 @@ from tests.proof.workload.wrapping import wrap
 
 LONGEST_SECONDS = 15.0
 TICK_SECONDS = 0.005
+TRANSACTIONAL_RELEASE = "release.transactional"
 UNTOUCHED = ("steering",)
 """Programs that stop at no moment: nobody strikes them."""
 
@@ -61,8 +64,8 @@ def install() -> None:
     wrap(registration, "register", partial(_acting, committing="registration", ringing="registration"))
     wrap(draining, "drain", partial(_acting, ringing="release"))
     wrap(bell, "ring_for_help", partial(_acting, ringing="claim"))
-    for module in (worker, transactional):
-        wrap(module, "release", partial(_acting, committing="release"))
+    wrap(worker, "release", partial(_acting, committing="release"))
+    wrap(transactional, "release", partial(_acting, committing=TRANSACTIONAL_RELEASE))
     wrap(transactional, "release_within", _joined)
     wrap(draining, "execute_transactionally", _parted)
 
@@ -156,7 +159,7 @@ def _joined(release_within: Callable[..., Any]) -> Callable[..., Any]:
     """From here on the transaction of user code commits a release."""
 
     def joined(*arguments: Any) -> Any:
-        _acts.committing = "release"
+        _acts.committing = TRANSACTIONAL_RELEASE
         return release_within(*arguments)
 
     return joined
