@@ -38,10 +38,10 @@ class Scale:
     workers: int = 2
     children: int = 18
     """Of each worker."""
-    clients: int = 4
-    live: int = 30
+    clients: int = 6
+    live: int = 20
     """Each client keeps so many processes going."""
-    starts_per_second: float = 1.2
+    starts_per_second: float = 0.8
     """Of each client, at most."""
     acts_per_second: float = 2.0
     """Of the steering."""
