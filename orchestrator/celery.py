@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import task_prerun
+from celery.signals import task_prerun, task_revoked
+from celery.worker import state
+from celery.worker.request import Request
 from django.db import close_old_connections
 
 from orchestrator.putting_back import survive_broken_brokers
@@ -22,3 +24,13 @@ app.autodiscover_tasks(related_name="celery_tasks")
 def _close_old_connections(**_: object) -> None:
     """Connections are kept between tasks, so a broken or old one must be noticed here."""
     close_old_connections()
+
+
+@task_revoked.connect
+def _forget_what_expired(request: Request, expired: bool, **_: object) -> None:
+    """Celery remembers the ids of expired messages for three hours among the revoked ones, up to 50,000.
+
+    It need not: a copy of such a message has expired, too. Bells for help are many, and expire after a second.
+    """
+    if expired:
+        state.revoked.discard(request.id)

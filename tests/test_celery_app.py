@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -136,6 +137,24 @@ def test_a_worker_keeps_its_connection_and_gets_over_a_restart_of_the_database(
     servers.postgres.restart()
     assert not first & connections_after_five_tasks(15)
     assert "raised unexpected" not in worker.log_path.read_text()
+
+
+def test_a_worker_does_not_remember_what_expired_but_what_was_revoked(
+    django_db_setup: None, environ: dict[str, str], plain_worker: Plain
+) -> None:
+    for number in range(3):
+        current_app.send_task(
+            "tasks.drain",
+            args=["nobody.serves#1.0"],
+            queue=queue_name("actors"),
+            task_id=f"expired-{number}",
+            expires=datetime.now(UTC) - timedelta(seconds=1),
+        )
+    worker = plain_worker(environ)
+    wait_until(lambda: worker.log_path.read_text().count("Discarding revoked task") == 3, worker.log_path.read_text)
+    current_app.control.revoke("by hand", reply=True, timeout=10)
+    told = current_app.control.inspect(timeout=10).revoked()
+    assert list((told or {}).values()) == [["by hand"]]
 
 
 def test_a_worker_with_a_wrong_setting_says_which(environ: dict[str, str]) -> None:
