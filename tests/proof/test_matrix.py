@@ -18,6 +18,7 @@ from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.memory import MIB, Memory, slope
 from tests.proof.matrix.moments import ALL, START, WORKER, Held, Moments
+from tests.proof.matrix.observing import Recoveries
 from tests.proof.matrix.report import BEGIN, END, rewritten
 from tests.proof.matrix.storm import Storm
 
@@ -36,12 +37,13 @@ def aftermath() -> Iterator[dict[str, Result]]:
     results = {name: Result(name, SEED, FAULTS[name].moments) for name in STRUCK}
     last = results[STRUCK[-1]]
     with installed(folder, SEED, frozenset({"postgres", "broker"}), SCALE) as site:
-        storms = [Storm(site, FAULTS[name], Random(f"{SEED} {name}"), results[name], LEASES) for name in STRUCK]
-        storms[0].warm_up()
-        for storm in storms:
+        recoveries = Recoveries()
+        for name in STRUCK:
+            storm = Storm(site, FAULTS[name], Random(f"{SEED} {name}"), results[name], recoveries, LEASES)
+            storm.warm_up()
             storm.strike_times(STRIKES_EACH, SECONDS_EACH)
         last.wrong += site.calm_down()
-        last.wrong += [sentence for storm in storms for sentence in storm.settle()]
+        last.wrong += storm.settle()
         last.wrong += rejected(site)
         last.checked = judged(site, last.wrong) | site.injected()
     yield results
@@ -69,7 +71,7 @@ def test_each_fault_struck_who_stood_still_while_enough_was_leased(aftermath: di
 
 def test_the_faults_are_those_of_the_issue_and_their_moments_those_of_whom_they_concern() -> None:
     assert len(FAULTS) == 32
-    assert len(ALL) == 18
+    assert len(ALL) == 20
     for fault in FAULTS.values():
         assert fault.moments == {"worker": WORKER, "client": START, "": ALL}[fault.concerns], fault.name
     assert sorted(name for series in SERIES for name in series) == sorted(FAULTS)
@@ -126,11 +128,13 @@ def test_the_tables_stand_between_their_markers() -> None:
     result = Result("worker_killed", SEED, ["user_code"])
     result.hit(["user_code"], 21)
     result.recovered(["user_code"], 2.5)
+    result.slow.append("after 31 s worker.a: under a lease")
     told = {"seed": SEED, "seconds": 60, "storms": [result.told()]}
     text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", told)
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "| worker_killed | 0 | 0 | 1 | 1 | 1 | 21 | 0 | 2.5 s | 2.5 s |" in text
+    assert "- worker_killed: after 31 s worker.a: under a lease\n" in text
     assert "old" not in text
     with pytest.raises(ValueError, match="the document has no lines"):
         rewritten("no markers", told)

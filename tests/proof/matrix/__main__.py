@@ -97,6 +97,7 @@ def nothing_told(names: Sequence[str], seed: str, status: int | None, folder: Pa
         **dict.fromkeys(("seconds", "processes", "tasks", "strikes"), 0),
         "seed": seed,
         "strikes_in_vain": {},
+        "slow": [],
         "checked": {},
         "cells": {},
         "violations": [f"harness: the storm {how}: {said[-1] if said else 'it said nothing'}"],

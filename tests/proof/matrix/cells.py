@@ -43,6 +43,8 @@ class Result:
         self.cells = {moment: Cell() for moment in moments}
         self.wrong: list[str] = []
         """What is wrong, in sentences."""
+        self.slow: list[str] = []
+        """What recovered slowly, in sentences; that is not wrong."""
         self.strikes = 0
         self.vain: Counter[str] = Counter()
         """Why nothing was struck, and how often."""
@@ -86,6 +88,7 @@ class Result:
             "strikes": self.strikes,
             "strikes_in_vain": dict(self.vain),
             "violations": self.wrong,
+            "slow": self.slow,
             "checked": self.checked,
             "cells": {moment: cell.told() for moment, cell in self.cells.items()},
         }

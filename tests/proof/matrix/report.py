@@ -20,8 +20,11 @@ def rewritten(text: str, told: Told) -> str:
     if not begin or not end:
         raise ValueError(f"the document has no lines {BEGIN} and {END}")
     storms = told["storms"]
-    parts = [summary_of(told), table_of(storms), "Hits, and seconds to recover (median/worst), cell by cell:"]
-    return f"{before}{begin}\n\n" + "\n\n".join([*parts, cells_of(storms)]) + f"\n\n{end}{after}"
+    parts = [summary_of(told), table_of(storms)]
+    parts += ["Hits, and seconds to recover (median/worst), cell by cell:", cells_of(storms)]
+    if slow := [f"- {storm['fault']}: {each}" for storm in storms for each in storm["slow"]]:
+        parts += ["What recovered slowly, and what it waited for:", "\n".join(slow)]
+    return f"{before}{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}{after}"
 
 
 def summary_of(told: Told) -> str:

@@ -29,7 +29,7 @@ from tests.proof.matrix.installation import Scale, Site
 from tests.proof.matrix.installing import installed
 from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.moments import ALL, START
-from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recovery, Unreachable
+from tests.proof.matrix.observing import LIVE, PROCESSES, TASKS, Recoveries, Recovery, Unreachable
 
 LONGEST_SECONDS = 240.0
 """A fault without a bound of its own strikes no longer than this."""
@@ -72,7 +72,7 @@ def main() -> int:
         options.json.write_text(json.dumps([result.told() for result in results], indent=1))
     for sentence in dict.fromkeys(chain.from_iterable(result.wrong for result in results)):
         print(f"WRONG {sentence}")
-    print(*results, sep="\n", flush=True)
+    print(*(f"SLOW {each}" for result in results for each in result.slow), *results, sep="\n", flush=True)
     return 1 if any(result.wrong for result in results) else 0
 
 
@@ -102,15 +102,13 @@ def run(
     try:
         proxied = frozenset[str]().union(*(each.proxied for each in faults))
         with installed(folder, f"{seed} {names[0]}", proxied, Scale(probes=UNSTRUCK in names), template) as site:
-            storms = [
-                Storm(site, fault, Random(f"{seed} {fault.name} strikes"), result)
-                for fault, result in zip(faults, results, strict=True)
-            ]
-            for storm in storms:
+            recoveries = Recoveries()
+            for fault, result in zip(faults, results, strict=True):
+                storm = Storm(site, fault, Random(f"{seed} {fault.name} strikes"), result, recoveries)
                 storm.warm_up()
                 storm.rage(seconds)
             wrong += site.calm_down()
-            wrong += [each for storm in storms for each in storm.settle()]
+            wrong += storm.settle()
             wrong += rejected(site)
             checked = judged(site, wrong) | site.injected()
     except (LaunchError, Unreachable) as error:
@@ -125,10 +123,18 @@ def run(
 class Storm:
     """The strikes of one fault on one installation."""
 
-    def __init__(self, site: Site, fault: Fault, random: Random, result: Result, leases: int = LEAST_LEASES) -> None:
+    def __init__(
+        self,
+        site: Site,
+        fault: Fault,
+        random: Random,
+        result: Result,
+        recoveries: Recoveries,
+        leases: int = LEAST_LEASES,
+    ) -> None:
         self.site, self.fault, self.random, self.result = site, fault, random, result
+        self._recoveries = recoveries
         self._least = leases
-        self._recoveries: list[tuple[Recovery, list[str]]] = []
 
     def warm_up(self) -> None:
         """Wait until a good deal is going."""
@@ -139,7 +145,7 @@ class Storm:
         until = monotonic() + seconds
         while self.result.strikes < times and monotonic() < until:
             self.strike()
-        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
+        self._wait(lambda: not self._recoveries.open, RECOVER_SECONDS / 2)
 
     def rage(self, seconds: float | None) -> None:
         """Strike for so long, or until each moment was hit often enough and enough was started."""
@@ -150,7 +156,7 @@ class Storm:
             self.result.processes, self.result.tasks = (
                 now - then for now, then in zip(self._started(), before, strict=True)
             )
-        self._wait(lambda: not self._recoveries, RECOVER_SECONDS / 2)
+        self._wait(lambda: not self._recoveries.open, RECOVER_SECONDS / 2)
 
     def strike(self) -> None:
         """Strike once, if enough is leased and somebody is held whom the fault concerns."""
@@ -163,20 +169,20 @@ class Storm:
             self.site.moments.let_go()
             self.result.vain["nobody was held" if not victims else "too little was leased"] += 1
             return
-        recovery, at = Recovery(leases), time.time()
+        began_at, at = monotonic(), time.time()
         for _ in self.fault.strike(self.site, victims):
             self.site.moments.let_go()
         moments = sorted({each.moment for each in victims})
-        self._recoveries.append((recovery, moments))
+        self._recoveries.open.append(Recovery(leases, moments, self.result, began_at))
         self.result.hit(moments, len(leases))
         self.site.write_strike(self.fault.name, victims, len(leases), at)
 
     def settle(self) -> Iterator[str]:
-        """Wait until all that was leased at any strike has gone on; tell what does not."""
-        self._wait(lambda: not self._recoveries, RECOVER_SECONDS)
-        for recovery, moments in self._recoveries:
-            left = self.site.observer.left(recovery.leases)
-            yield f"harness: {left} tasks leased at a strike at {', '.join(moments)} do not go on"
+        """Wait until all that was leased at any strike, of any fault, has gone on; tell what does not."""
+        self._wait(lambda: not self._recoveries.open, RECOVER_SECONDS)
+        for each in self._recoveries.open:
+            left = len(self.site.observer.left(each.leases))
+            yield f"harness: {left} tasks leased at a strike at {', '.join(each.moments)} do not go on"
 
     def _wait_for_load(self) -> None:
         """Wait until the last strike is got over, and enough goes on for the next one, or some time has passed.
@@ -184,7 +190,7 @@ class Storm:
         Half of the leases are enough: those who are held, and what waits behind them, add the rest.
         """
         self.site.wait_until_whole()
-        self._wait(lambda: not self._recoveries, RECOVERED_SECONDS)
+        self._wait(lambda: not self._recoveries.open, RECOVERED_SECONDS)
         self._wait(lambda: len(self.site.observer.leases()) >= self._least // 2, LOAD_SECONDS)
 
     def _chosen(self) -> list[str]:
@@ -209,13 +215,9 @@ class Storm:
         return is_so
 
     def _look(self) -> None:
-        if monotonic() < self._next_look:
-            return
-        self._next_look = monotonic() + LOOK_SECONDS
-        for recovery, moments in list(self._recoveries):
-            if recovery.look(self.site.observer):
-                self._recoveries.remove((recovery, moments))
-                self.result.recovered(moments, recovery.seconds or 0.0)
+        if monotonic() >= self._next_look:
+            self._next_look = monotonic() + LOOK_SECONDS
+            self._recoveries.look(self.site.observer)
 
     _next_look = 0.0
 
