@@ -34,7 +34,7 @@ chaos: $(VENV)/ready ## Let every fault strike at random for SECONDS (1800), the
 	@$(RUN) -m tests.proof.matrix.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 proof-of-proof: $(VENV)/ready ## Plant each bug of tests/proof/mutants (ONLY one) and show what catches it
-	@$(RUN) -m tests.proof.mutants $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
+	@$(RUN) -m tests.proof.mutants $(if $(ONLY),--only $(ONLY),--report docs/proof.md) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON))
 
 up: $(VENV)/ready ## Run everything until Ctrl-C, with a superuser
 	@$(LOCAL) up $(if $(PORT),--port $(PORT))

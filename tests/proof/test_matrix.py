@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from tests.proof.marked import rewritten
 from tests.proof.matrix.cells import Result
 from tests.proof.matrix.faults import FAULTS, SERIES
 from tests.proof.matrix.installation import Scale
@@ -19,7 +20,7 @@ from tests.proof.matrix.judging import judged, rejected
 from tests.proof.matrix.memory import MIB, Memory, slope
 from tests.proof.matrix.moments import ALL, START, WORKER, Held, Moments
 from tests.proof.matrix.observing import Recoveries
-from tests.proof.matrix.report import BEGIN, END, rewritten
+from tests.proof.matrix.report import report_of
 from tests.proof.matrix.storm import Storm
 
 SEED = "suite"
@@ -124,20 +125,21 @@ def test_a_result_says_what_it_lacks() -> None:
     }
 
 
-def test_the_tables_stand_between_their_markers() -> None:
+def test_the_tables_tell_of_each_fault() -> None:
     result = Result("worker_killed", SEED, ["user_code"])
     result.hit(["user_code"], 21)
     result.recovered(["user_code"], 2.5)
     result.slow.append("after 31 s worker.a: under a lease")
-    told = {"seed": SEED, "seconds": 60, "storms": [result.told()]}
-    text = rewritten(f"before\n{BEGIN}\nold\n{END}\nafter\n", told)
-    assert text.startswith(f"before\n{BEGIN}\n")
-    assert text.endswith(f"{END}\nafter\n")
+    text = report_of({"seed": SEED, "seconds": 60, "storms": [result.told()]})
     assert "| worker_killed | 0 | 0 | 1 | 1 | 1 | 21 | 0 | 2.5 s | 2.5 s |" in text
-    assert "- worker_killed: after 31 s worker.a: under a lease\n" in text
-    assert "old" not in text
+    assert text.endswith("- worker_killed: after 31 s worker.a: under a lease")
+
+
+def test_a_part_of_a_document_stands_between_its_markers() -> None:
+    text = rewritten("before\n<!-- some -->\nold\n<!-- end of some -->\nafter\n", "some", "new")
+    assert text == "before\n<!-- some -->\n\nnew\n\n<!-- end of some -->\nafter\n"
     with pytest.raises(ValueError, match="the document has no lines"):
-        rewritten("no markers", told)
+        rewritten(text, "other", "new")
 
 
 def test_the_slope_of_memory_is_not_changed_by_a_few_jumps() -> None:

@@ -21,9 +21,10 @@ from time import monotonic
 from typing import Any, cast
 
 from orchestrator.local.django_programs import ROOT
+from tests.proof.marked import rewritten
 from tests.proof.matrix.faults import FAULTS, SERIES
 from tests.proof.matrix.installing import prepare
-from tests.proof.matrix.report import cells_of, rewritten, summary_of, table_of
+from tests.proof.matrix.report import PART, cells_of, report_of, summary_of, table_of
 
 STORM_SECONDS = 900.0
 LANES = 2
@@ -49,7 +50,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(told, indent=1) + "\n")
     if options.report:
-        options.report.write_text(rewritten(options.report.read_text(), told))
+        options.report.write_text(rewritten(options.report.read_text(), PART, report_of(told)))
     print(f"{table_of(storms)}\n\n{cells_of(storms)}\n\n{summary_of(told)}")
     return 1 if any(storm["violations"] for storm in storms) else 0
 

@@ -1,30 +1,26 @@
-"""The tables of the matrix: for people who run it, and for `docs/proof.md` between its markers."""
+"""The tables of the matrix: for people who run it, and for `docs/proof.md`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from tests.proof.marked import table
 from tests.proof.matrix.moments import ALL
 
-BEGIN = "<!-- matrix: written by `make proof` -->"
-END = "<!-- end of matrix -->"
+PART = "matrix"
 Told = Mapping[str, Any]
 
 
-def rewritten(text: str, told: Told) -> str:
-    """A document with new tables between its markers. Raises ValueError where it has none."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the document has no lines {BEGIN} and {END}")
+def report_of(told: Told) -> str:
+    """All tables, in Markdown."""
     storms = told["storms"]
     parts = [summary_of(told), table_of(storms)]
     parts += ["Hits, and seconds to recover (median/worst), cell by cell:", cells_of(storms)]
     if slow := [f"- {storm['fault']}: {each}" for storm in storms for each in storm["slow"]]:
         parts += ["What recovered slowly, and what it waited for:", "\n".join(slow)]
-    return f"{before}{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}{after}"
+    return "\n\n".join(parts)
 
 
 def summary_of(told: Told) -> str:
@@ -42,13 +38,13 @@ def summary_of(told: Told) -> str:
 def table_of(storms: Sequence[Told]) -> str:
     """One row for each fault."""
     head = ("fault", "processes", "tasks", "strikes", "cells", "fewest hits", "least leases", "violations")
-    return _table((*head, "recovered: median", "worst"), (_row(storm) for storm in storms))
+    return table((*head, "recovered: median", "worst"), (_row(storm) for storm in storms))
 
 
 def cells_of(storms: Sequence[Told]) -> str:
     """One row for each fault, one column for each moment; empty where a fault cannot strike at a moment."""
     rows = ([storm["fault"], *(_cell(storm["cells"].get(moment)) for moment in ALL)] for storm in storms)
-    return _table(("fault", *ALL), rows)
+    return table(("fault", *ALL), rows)
 
 
 def _row(storm: Told) -> list[str]:
@@ -74,8 +70,3 @@ def _cell(cell: Told | None) -> str:
     if cell["recovery_median"] is None:
         return str(cell["hits"])
     return f"{cell['hits']}: {cell['recovery_median']:.1f}/{cell['recovery_worst']:.1f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

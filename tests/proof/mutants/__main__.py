@@ -19,10 +19,12 @@ from pathlib import Path
 from time import monotonic
 
 from orchestrator.local.servers import Servers
+from tests.proof import marked
 from tests.proof.mutants.patches import STATEFUL, Mutant, mutants
 from tests.proof.mutants.proving import Case, Proof
 
 INTERRUPTED = 130
+PART = "mutants"
 
 
 def main() -> int:
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=sorted(known), metavar="NAME", help="some of the bugs")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write what came out")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the table there, between its markers")
     options = parser.parse_args()
     chosen = [known[name] for name in options.only] if options.only else list(known.values())
     print(f"seed {options.seed}, {len(chosen)} planted bugs", flush=True)
@@ -46,6 +49,8 @@ def main() -> int:
     if options.json:
         told = {"seed": options.seed, "cases": [case.told() for case in cases]}
         options.json.write_text(json.dumps(told, indent=1) + "\n")
+    if options.report:
+        options.report.write_text(marked.rewritten(options.report.read_text(), PART, report_of(cases, options.seed)))
     wrong = [case.name for case in cases if not case.is_as_it_should_be]
     print(f"not as it should be: {', '.join(wrong)}; see {folder}" if wrong else "all is as it should be")
     if not wrong:
@@ -63,6 +68,17 @@ def prove(folder: Path, chosen: Sequence[Mutant], seed: int) -> list[Case]:
         if not all(case.is_as_it_should_be for case in clean):
             return clean
         return clean + proof.run(Case(each, each.catchers) for each in slow_first)
+
+
+def report_of(cases: Sequence[Case], seed: int) -> str:
+    """What was planted and what caught it, for `docs/proof.md`."""
+    planted = [(case.mutant, case.caught) for case in cases if case.mutant is not None]
+    rows = [
+        (mutant.name, mutant.broken, *((caught.catcher, f"{caught.seconds:.0f} s") if caught else ("nothing", "")))
+        for mutant, caught in planted
+    ]
+    told = f"Seed {seed}: {sum(caught is not None for _, caught in planted)} of {len(planted)} caught."
+    return f"{told}\n\n{marked.table(('planted', 'what is broken', 'caught by', 'after'), sorted(rows))}"
 
 
 def table(cases: Sequence[Case]) -> str:
