@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -137,6 +138,28 @@ def test_a_worker_keeps_its_connection_and_gets_over_a_restart_of_the_database(
     servers.postgres.restart()
     assert not first & connections_after_five_tasks(15)
     assert "raised unexpected" not in worker.log_path.read_text()
+
+
+def test_a_database_that_is_away_is_told_of_in_one_line_and_ends_nothing(
+    servers: Servers, environ: dict[str, str], plain_worker: Plain
+) -> None:
+    assert servers.postgres is not None
+    private = in_project({**environ, "DATABASE_URL": servers.urls["DATABASE_URL"]})
+    migrate_database(private)
+    for name in ("registration", "recovery"):
+        take_messages(name)
+    worker = plain_worker(private)
+    servers.postgres.program.stop(signal.SIGINT)
+    current_app.send_task("tasks.register_processes", queue=queue_name("registration"))
+    current_app.send_task("recovery.due", queue=queue_name("recovery"))
+    told = re.compile(r"event=task_interrupted celery_task=(\S+)")
+    wait_until(lambda: len(told.findall(worker.log_path.read_text())) == 2, worker.log_path.read_text)
+    servers.postgres.start()
+    current_app.send_task("tasks.register_processes", queue=queue_name("registration"))
+    wait_until(lambda: len(SUCCEEDED.findall(worker.log_path.read_text())) == 2, worker.log_path.read_text)
+    log = worker.log_path.read_text()
+    assert set(told.findall(log)) == {"tasks.register_processes", "recovery.due"}
+    assert "Traceback" not in log
 
 
 def test_a_worker_does_not_remember_what_expired_but_what_was_revoked(
