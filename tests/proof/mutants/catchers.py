@@ -18,7 +18,7 @@ from time import monotonic
 from tests.proof.matrix.leashed import Leashed
 from tests.proof.mutants.patches import STATEFUL
 
-STATEFUL_SECONDS, STORM_SECONDS = 60, 40
+STATEFUL_SECONDS, STORM_SECONDS = 120, 40
 """How long the catchers search."""
 STATEFUL_PATIENCE, STORM_PATIENCE = 300.0, 420.0
 """How long they may take in all: a storm calms down, and is checked."""
