@@ -47,6 +47,7 @@ from tests.flows.shapes import (
     reports_in_a_transaction,
     rests,
     returns_nothing,
+    set_aside,
 )
 
 pytestmark = pytest.mark.usefixtures("real_worker", "rows")
@@ -296,3 +297,7 @@ def test_a_sleep_lasts_from_no_time_to_a_year_and_only_what_is_due_goes_on() -> 
         rested = [TaskState.COMPLETED] * over + [TaskState.WAITING] * (5 - over)
         wait_until(partial(has_states, process, echo, rested))
     assert completed(process) == durations
+
+
+def test_code_and_settings_are_set_aside_from_garbage_collection_in_a_worker_process() -> None:
+    assert completed(started(set_aside)) > 50_000
