@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "tasks",
     "recovery",
     "orchestrator.console",
+    "orchestrator.access",
     *env.apps("ORCHESTRATOR_APPS"),
 ]
 MIDDLEWARE = [
@@ -185,6 +186,8 @@ ORCHESTRATOR_SCAN_LIMIT = env.integer("ORCHESTRATOR_SCAN_LIMIT", 500, most=10_00
 # How old a registration, or an unpolled task, must be before a scan takes it for lost. Seconds.
 ORCHESTRATOR_REGISTRATION_STUCK_SECONDS = env.seconds("ORCHESTRATOR_REGISTRATION_STUCK_SECONDS", 5)
 ORCHESTRATOR_WAKEUP_LOST_SECONDS = env.seconds("ORCHESTRATOR_WAKEUP_LOST_SECONDS", 5)
+# The most requests a second of one token to one server process, where the token says nothing itself; 0: no limit.
+ORCHESTRATOR_TOKEN_REQUESTS_PER_SECOND = env.integer("ORCHESTRATOR_TOKEN_REQUESTS_PER_SECOND", 200, least=0)
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

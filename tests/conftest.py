@@ -33,6 +33,7 @@ TABLES = (
     "processes_process",
     "recovery_scanrun",
     "recovery_retentionrule",
+    "access_token",
     "flows_effect",
     "workload_effect",
     "orders_booking",

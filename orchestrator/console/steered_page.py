@@ -1,4 +1,4 @@
-"""What the pages of rows that people steer have in common."""
+"""What the pages of rows that people act on have in common, and those of rows that people steer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,10 @@ LARGE_FIELDS = ("arguments", "result", "failure")
 Shown = SafeString | str
 
 
-class SteeredPage(EngineOwned):
-    """Pages of rows that people steer: their own page has a button for every act."""
+class ActedPage(EngineOwned):
+    """Pages of rows that people do something to: their own page has a button for every act."""
 
     actions: Sequence[Action]
-    change_list_template = "console/rows.html"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """The rows, their values read only where one is shown."""
-        return super().get_queryset(request).defer(*LARGE_FIELDS)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -51,6 +46,20 @@ class SteeredPage(EngineOwned):
         rows = self.get_queryset(request).filter(pk=row.pk)
         permitted = self.get_actions(request)
         return [each for each in self.actions if each.name in permitted and each.rehearse(rows).done]
+
+    def around(self, row: Any) -> dict[str, Any]:
+        """What the page shows beside the row itself."""
+        return {}
+
+
+class SteeredPage(ActedPage):
+    """Pages of processes and tasks: how they stand, and what stands around them."""
+
+    change_list_template = "console/rows.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows, their values read only where one is shown."""
+        return super().get_queryset(request).defer(*LARGE_FIELDS)
 
     def around(self, row: Any) -> dict[str, Any]:
         """What the page shows beside the row itself."""
