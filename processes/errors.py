@@ -39,6 +39,15 @@ class NotReadable(ProcessesError):
     """A stored text is no value."""
 
 
+class NotJson(ProcessesError):
+    """What was sent is no JSON, or says two things at once."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class InvalidOrder(ProcessesError):
     """Who does it, why, and the request id are text without NUL: 255 characters, the reason 2000."""
 

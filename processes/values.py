@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -39,6 +39,8 @@ Refer = Callable[[object], Json | None]
 """Tells the content that stands for an object which is no value itself (a promise), or None for a value."""
 Resolve = Callable[[Json], object]
 """Gives the object that a content stands for."""
+Place: TypeAlias = "str | tuple[Place, str | int | None]"
+"""A path not yet written out: the place around it, and the key, the index or (in a set) nothing that leads on."""
 
 
 def encode(value: object, *, limit: int | None = None, refer: Refer | None = None, path: str = "value") -> str:
@@ -65,6 +67,15 @@ def decode(text: str, *, resolve: Resolve | None = None) -> Any:
         raise NotReadable(f"not a stored value: {error}") from error
 
 
+def path_of(place: Place) -> str:
+    """The path of a place as errors tell it, always UTF-8: `order.lines[1].price`. Of long keys the beginning."""
+    steps = []
+    while isinstance(place, tuple):
+        place, step = place
+        steps.append(f".{step:.60}" if isinstance(step, str) else "{…}" if step is None else f"[{step}]")
+    return (place + "".join(reversed(steps))).encode("utf-8", "backslashreplace").decode()
+
+
 def canonical(text: str) -> str:
     """The JSON text with its keys sorted: the same for dicts that differ in their order only. Used to compare."""
     stored = orjson.loads(text)
@@ -75,58 +86,58 @@ class _Writer:
     def __init__(self, refer: Refer | None) -> None:
         self.refer = refer
 
-    def write(self, value: object, path: str, depth: int) -> Json:
+    def write(self, value: object, place: Place, depth: int) -> Json:
         kind = type(value)
         if kind in _PLAIN:
-            return _check(value, kind, path)
+            return _check(value, kind, place)
         if depth >= DEPTH_LIMIT:
-            raise NotStorable(path, f"nested deeper than {DEPTH_LIMIT} levels, or in itself")
+            raise NotStorable(path_of(place), f"nested deeper than {DEPTH_LIMIT} levels, or in itself")
         if kind in _CONTAINERS:
-            return _CONTAINERS[kind](self, value, path, depth + 1)
+            return _CONTAINERS[kind](self, value, place, depth + 1)
         if kind in _SCALARS:
-            tag, content = _SCALARS[kind](value, path)
+            tag, content = _SCALARS[kind](value, place)
             return {TAG: tag, CONTENT: content}
         content = self.refer(value) if self.refer is not None else None
         if content is None:
-            raise NotStorable(path, f"a {kind.__module__}.{kind.__qualname__} cannot be stored")
+            raise NotStorable(path_of(place), f"a {kind.__module__}.{kind.__qualname__} cannot be stored")
         return {TAG: "ref", CONTENT: content}
 
-    def list(self, value: Any, path: str, depth: int) -> Json:
-        return [self.write(each, f"{path}[{place}]", depth) for place, each in enumerate(value)]
+    def list(self, value: Any, place: Place, depth: int) -> Json:
+        return [self.write(each, (place, index), depth) for index, each in enumerate(value)]
 
-    def tuple(self, value: Any, path: str, depth: int) -> Json:
-        return {TAG: "tuple", CONTENT: self.list(value, path, depth)}
+    def tuple(self, value: Any, place: Place, depth: int) -> Json:
+        return {TAG: "tuple", CONTENT: self.list(value, place, depth)}
 
-    def set(self, value: Any, path: str, depth: int) -> Json:
-        elements = [self.write(each, f"{path}{{…}}", depth) for each in value]
+    def set(self, value: Any, place: Place, depth: int) -> Json:
+        elements = [self.write(each, (place, None), depth) for each in value]
         return {TAG: type(value).__name__, CONTENT: sorted(elements, key=_sortable)}
 
-    def dict(self, value: Any, path: str, depth: int) -> Json:
+    def dict(self, value: Any, place: Place, depth: int) -> Json:
         for key in value:
             if type(key) is not str:
-                raise NotStorable(path, f"keys must be str; {key!r:.60} is a {type(key).__qualname__}")
-            _check(key, str, path)
-        written = {key: self.write(each, f"{path}.{key}", depth) for key, each in value.items()}
+                raise NotStorable(path_of(place), f"keys must be str; {key!r:.60} is a {type(key).__qualname__}")
+            _check(key, str, place)
+        written = {key: self.write(each, (place, key), depth) for key, each in value.items()}
         return {TAG: "dict", CONTENT: list(written.items())} if TAG in written else written
 
-    def failure(self, value: Any, path: str, depth: int) -> Json:
+    def failure(self, value: Any, place: Place, depth: int) -> Json:
         if len(value.causes()) > CAUSES_LIMIT:
-            raise NotStorable(path, f"a Failure may have {CAUSES_LIMIT} causes, one of another")
+            raise NotStorable(path_of(place), f"a Failure may have {CAUSES_LIMIT} causes, one of another")
         record = value.to_record()
-        if _Writer(None).write(record, path, depth) != record:
-            raise NotStorable(path, 'the detail of a Failure must be plain JSON, without the key "$"')
+        if _Writer(None).write(record, place, depth) != record:
+            raise NotStorable(path_of(place), 'the detail of a Failure must be plain JSON, without the key "$"')
         return {TAG: "failure", CONTENT: record}
 
 
-def _check(value: Any, kind: type, path: str) -> Json:
+def _check(value: Any, kind: type, place: Place) -> Json:
     if kind is str:
         if not value.isascii() and _SURROGATES.search(value):
-            raise NotStorable(path, "text must not contain lone surrogates")
+            raise NotStorable(path_of(place), "text must not contain lone surrogates")
     elif kind is int:
         if value not in INTEGERS:
-            raise NotStorable(path, "integers must fit into 64 bits")
+            raise NotStorable(path_of(place), "integers must fit into 64 bits")
     elif kind is float and not isfinite(value):
-        raise NotStorable(path, "NaN and infinity cannot be stored")
+        raise NotStorable(path_of(place), "NaN and infinity cannot be stored")
     return value
 
 
@@ -144,7 +155,7 @@ def _sorted(stored: Json) -> Json:
     return {key: _sorted(each) for key, each in stored.items()}
 
 
-def _write_datetime(value: Any, path: str) -> tuple[str, Json]:
+def _write_datetime(value: Any, place: Place) -> tuple[str, Json]:
     zone = value.tzinfo
     if type(zone) is timezone and zone.tzname(None) != timezone(zone.utcoffset(None)).tzname(None):
         return "datetime", [value.isoformat(), value.fold, {"name": zone.tzname(None)}]
@@ -152,18 +163,18 @@ def _write_datetime(value: Any, path: str) -> tuple[str, Json]:
         return "datetime", [value.isoformat(), value.fold] if value.fold else value.isoformat()
     if type(zone) is ZoneInfo and zone.key is not None:
         return "datetime", [value.replace(tzinfo=None).isoformat(), value.fold, zone.key]
-    raise NotStorable(path, f"a time zone of type {type(zone).__qualname__} cannot be stored")
+    raise NotStorable(path_of(place), f"a time zone of type {type(zone).__qualname__} cannot be stored")
 
 
-def _write_decimal(value: Any, path: str) -> tuple[str, Json]:
+def _write_decimal(value: Any, place: Place) -> tuple[str, Json]:
     if not value.is_finite():
-        raise NotStorable(path, "only finite decimals can be stored")
+        raise NotStorable(path_of(place), "only finite decimals can be stored")
     return "decimal", str(value)
 
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_CONTAINERS: Mapping[type, Callable[[_Writer, Any, str, int], Json]] = {
+_CONTAINERS: Mapping[type, Callable[[_Writer, Any, Place, int], Json]] = {
     list: _Writer.list,
     tuple: _Writer.tuple,
     set: _Writer.set,
@@ -171,13 +182,13 @@ _CONTAINERS: Mapping[type, Callable[[_Writer, Any, str, int], Json]] = {
     dict: _Writer.dict,
     Failure: _Writer.failure,
 }
-_SCALARS: Mapping[type, Callable[[Any, str], tuple[str, Json]]] = {
+_SCALARS: Mapping[type, Callable[[Any, Place], tuple[str, Json]]] = {
     datetime: _write_datetime,
-    date: lambda value, path: ("date", value.isoformat()),
-    timedelta: lambda value, path: ("timedelta", [value.days, value.seconds, value.microseconds]),
+    date: lambda value, place: ("date", value.isoformat()),
+    timedelta: lambda value, place: ("timedelta", [value.days, value.seconds, value.microseconds]),
     Decimal: _write_decimal,
-    UUID: lambda value, path: ("uuid", str(value)),
-    bytes: lambda value, path: ("bytes", b64encode(value).decode()),
+    UUID: lambda value, place: ("uuid", str(value)),
+    bytes: lambda value, place: ("bytes", b64encode(value).decode()),
 }
 
 
@@ -202,7 +213,8 @@ def _read(stored: Json, resolve: Resolve | None, depth: int) -> object:
     return _READERS[tag](content)
 
 
-def _read_datetime(content: Json) -> datetime:
+def read_datetime(content: Json) -> datetime:
+    """The datetime of the content of its tag."""
     if type(content) is str:
         return datetime.fromisoformat(content)
     text, fold, zone = (*content, None)[:3]
@@ -216,7 +228,7 @@ def _read_datetime(content: Json) -> datetime:
 
 _COLLECTIONS: Mapping[str, Callable[[Any], object]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
 _READERS: Mapping[str, Callable[[Any], object]] = {
-    "datetime": _read_datetime,
+    "datetime": read_datetime,
     "date": date.fromisoformat,
     "timedelta": lambda content: timedelta(*content),
     "decimal": Decimal,

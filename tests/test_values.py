@@ -151,6 +151,11 @@ def test_every_refusal_names_the_place(value: object) -> None:
         encode(value, path="order")
 
 
+def test_of_a_long_key_a_refusal_names_the_beginning() -> None:
+    with pytest.raises(NotStorable, match=r"^order\.k{60}\[1\]: a builtins.object cannot be stored$"):
+        encode({"k" * 100_000: [1, object()]}, path="order")
+
+
 def test_dicts_with_the_key_of_tags_compare_like_others_however_deep() -> None:
     one, other = {"$": 1, "a": [{"$": {"x": 1, "$": 2}}]}, {"a": [{"$": {"$": 2, "x": 1}}], "$": 1}
     assert canonical(encode(one)) == canonical(encode(other))
