@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
+    "ninja",
     "processes",
     "tasks",
     "recovery",
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     *env.apps("ORCHESTRATOR_APPS"),
 ]
 MIDDLEWARE = [
+    "orchestrator.api.middleware.ProblemDocuments",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

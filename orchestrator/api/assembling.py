@@ -1,0 +1,27 @@
+"""The API as a whole: `/api/v1`, its OpenAPI document, and the page on which people try it."""
+
+from __future__ import annotations
+
+from ninja.openapi.docs import Swagger
+
+from orchestrator.api.answering import Api, Orjson, answer_errors
+from orchestrator.api.bodies import StrictJson, known_parameters_only
+from orchestrator.api.credentials import CREDENTIALS, known_only
+from processes.api import router as processes
+from tasks.api.starting import router as starting
+
+api = Api(
+    title="Orchestrator",
+    version="1",
+    description="Start, watch and steer durable processes, and act in them, from any language.",
+    auth=list(CREDENTIALS),
+    parser=StrictJson(),
+    renderer=Orjson(),
+    urls_namespace="api",
+    docs=Swagger(settings={"validatorUrl": None}),
+    docs_decorator=known_only,
+)
+api.add_decorator(known_parameters_only)
+answer_errors(api)
+for router in (starting, processes):
+    api.add_router("", router)
