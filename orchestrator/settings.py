@@ -83,7 +83,7 @@ def database(url: str) -> dict[str, Any]:
     if not name:
         raise ImproperlyConfigured("DATABASE_URL must name a database: postgresql://user@host/name")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "orchestrator.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or options.pop("user", "")),
         "PASSWORD": unquote(parts.password or options.pop("password", "")),
