@@ -63,7 +63,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "mixed": Profile(),
         "smooth": Profile(failing=0.0, asking=0.0, hopeless=0.0, uneven=0.03, later=0.01, napping=0.3),
-        "drowsy": Profile(napping=0.9, nap=(0.6, 2.4), weight_of_c=20),
+        "drowsy": Profile(napping=0.9, nap=(0.6, 2.6), weight_of_c=20, tasks=5.0),
         "crowded": Profile(asking=0.06, hopeless=0.01, uneven=0.05, later=0.03, napping=0.1, tasks=12.0),
     }
 )

@@ -36,7 +36,7 @@ class Scale:
     """How large an installation is, and how much it has to do."""
 
     workers: int = 2
-    children: int = 18
+    children: int = 16
     """Of each worker."""
     clients: int = 6
     live: int = 20
