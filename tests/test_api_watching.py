@@ -16,8 +16,9 @@ from django.test.utils import CaptureQueriesContext
 
 from processes import queries
 from processes.models import Event, Process, new_id
-from tasks.actors import abort, pause
-from tests.by_hand import finished, registered
+from tasks.actors import abort, block, pause, pause_everything
+from tasks.queries import note_poll
+from tests.by_hand import finished, registered, task_of
 from tests.flows import actors
 from tests.recovery_rows import process
 from tests.test_api_starting import client
@@ -205,3 +206,79 @@ def test_a_history_is_told_in_order_with_who_and_why() -> None:
     assert datetime.fromisoformat(last["at"]).tzinfo == UTC
     missing = reader.get(f"/api/v1/processes/{new_id()}/history")
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:orchestrator:problem:no_such_process")
+
+
+def test_the_tasks_of_a_process_are_a_graph() -> None:
+    reader = client("read")
+    done = finished(actors.diamond, 1)
+    tasks = {each["id"]: each for each in listed(reader, f"/processes/{done.id}/tasks", with_values="true")}
+    assert len(tasks) == 5
+    root = tasks[str(done.id)]
+    assert (root["parent_id"], root["kind"], root["state"], root["process_id"]) == (
+        None,
+        "decider",
+        "COMPLETED",
+        str(done.id),
+    )
+    last = tasks[root["value_from"]]
+    assert (last["actor"], last["value"], last["parent_id"]) == ("flows.total#1.0", 7, root["id"])
+    arms = [tasks[each] for each in last["awaits"]]
+    assert sorted(each["value"] for each in arms) == [3, 4]
+    [top] = {tuple(each["awaits"]) for each in arms}
+    assert [(tasks[each]["value"], tasks[each]["awaits"]) for each in top] == [(2, [])]
+    assert {(each["attempt"], each["tries"], each["priority"], each["failure"]) for each in tasks.values()} == {
+        (1, 0, 5, None)
+    }
+
+
+def test_the_failure_of_a_task_is_told_and_values_only_where_they_are_wanted() -> None:
+    reader = client("read")
+    stopped = finished(actors.unaccepted, "no luck")
+
+    def failures(**query: str) -> list[Any]:
+        return [each["failure"] for each in listed(reader, f"/processes/{stopped.id}/tasks", **query)]
+
+    assert failures() == [None, None, None]
+    [failure] = [each for each in failures(with_values="true") if each is not None]
+    assert (failure["type"], failure["message"]) == ("ValueError", "no luck")
+    path = f"/api/v1/processes/{stopped.id}/tasks"
+    assert reader.get(path, {"with_values": "true", "limit": 51}).status_code == 422
+    assert reader.get(path, {"limit": 500}).status_code == 200
+    assert reader.get(f"/api/v1/processes/{new_id()}/tasks").json()["type"].endswith(":no_such_process")
+
+
+def test_actors_tell_what_they_have_to_hand_out_and_whether_they_are_blocked() -> None:
+    reader = client("read")
+    registered(actors.add, 1)
+    registered(actors.add, 2)
+    registered(actors.echo, 1)
+    note_poll("flows.echo#1.0")
+    block("flows.fail#1.0")
+    told = {each["name"]: each for each in listed(reader, "/actors")}
+    assert {name: (each["depth"], each["blocked_at"] is None) for name, each in told.items()} == {
+        "flows.add#1.0": (2, True),
+        "flows.echo#1.0": (1, True),
+        "flows.fail#1.0": (0, False),
+    }
+    assert [each["last_polled_at"] is None for _, each in sorted(told.items())] == [True, False, True]
+    assert 0 <= told["flows.add#1.0"]["oldest_age_seconds"] < 60
+    assert told["flows.fail#1.0"]["oldest_age_seconds"] is None
+    assert reader.get("/api/v1/actors").json()["everything_paused_at"] is None
+    pause_everything()
+    assert reader.get("/api/v1/actors").json()["everything_paused_at"] is not None
+    assert reader.get("/api/v1/actors", {"cursor": "YSBi"}).json()["type"].endswith(":invalid_cursor")
+
+
+def test_why_a_process_or_a_task_does_not_move_has_a_code_and_the_ids_it_names() -> None:
+    reader = client("read")
+    stopped = finished(actors.unaccepted, "no luck")
+    told = reader.get(f"/api/v1/processes/{stopped.id}/why").json()
+    failed = task_of(stopped, actors.fail)
+    assert (told["code"], told["ids"]["process"]) == ("failed", str(stopped.id))
+    assert str(failed.id) in told["sentence"]
+    waiting = reader.get(f"/api/v1/tasks/{task_of(stopped, actors.echo).id}/why").json()
+    assert (waiting["code"], waiting["ids"]["blocking"]) == ("waits_for_task", str(failed.id))
+    for path, code in (("processes", "no_such_process"), ("tasks", "no_such_task")):
+        missing = reader.get(f"/api/v1/{path}/{new_id()}/why")
+        assert (missing.status_code, missing.json()["type"]) == (404, f"urn:orchestrator:problem:{code}")
+    assert reader.get(f"/api/v1/processes/{failed.id}/why").status_code == 404
