@@ -242,7 +242,7 @@ def test_the_failure_of_a_task_is_told_and_values_only_where_they_are_wanted() -
     [failure] = [each for each in failures(with_values="true") if each is not None]
     assert (failure["type"], failure["message"]) == ("ValueError", "no luck")
     path = f"/api/v1/processes/{stopped.id}/tasks"
-    assert reader.get(path, {"with_values": "true", "limit": 51}).status_code == 422
+    assert reader.get(path, {"with_values": "true", "limit": "51"}).status_code == 422
     assert reader.get(path, {"limit": 500}).status_code == 200
     assert reader.get(f"/api/v1/processes/{new_id()}/tasks").json()["type"].endswith(":no_such_process")
 

@@ -124,7 +124,7 @@ def list_actors(request: ApiRequest, asked: Query[Paged]) -> Status[ActorsShown]
     ready = {name: (depth, oldest) for name, depth, oldest in depths()}
     names = sorted(name for name in statuses.keys() | ready.keys() if name > after)
     page, now = names[: asked.limit], timezone.now()
-    items = [_actor(statuses.get(each) or ActorStatus(name=each), *ready.get(each, (0, None)), now) for each in page]
+    items = [_actor(statuses.get(each) or ActorStatus(name=each), ready.get(each), now) for each in page]
     return Status(
         200,
         ActorsShown(
@@ -153,7 +153,8 @@ def _task(task: Task, awaits: list[UUID], with_values: bool) -> TaskShown:
     )
 
 
-def _actor(status: ActorStatus, depth: int, oldest: datetime | None, now: datetime) -> ActorShown:
+def _actor(status: ActorStatus, ready: tuple[int, datetime] | None, now: datetime) -> ActorShown:
+    depth, oldest = ready or (0, None)
     return ActorShown(
         name=status.name,
         depth=depth,
