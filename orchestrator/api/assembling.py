@@ -10,6 +10,7 @@ from orchestrator.api.credentials import CREDENTIALS, known_only
 from processes.api import router as processes
 from recovery.api import router as explaining
 from tasks.api.starting import router as starting
+from tasks.api.steering import router as steering
 from tasks.api.watching import router as watching
 
 api = Api(
@@ -25,5 +26,5 @@ api = Api(
 )
 api.add_decorator(known_parameters_only)
 answer_errors(api)
-for router in (starting, processes, watching, explaining):
+for router in (starting, processes, watching, explaining, steering):
     api.add_router("", router)
