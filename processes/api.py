@@ -1,69 +1,133 @@
-"""Processes over HTTP: one by its id, or by its custom id."""
+"""Processes over HTTP: lists, one by its id or its custom id, and what happened to one."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 from uuid import UUID
 
-from ninja import Router, Status
+from django.http import HttpResponse
+from ninja import Query, Router, Status
+from pydantic import Field
 
 from processes.callers import ApiRequest, require
 from processes.errors import NoSuchProcess
-from processes.models import Process
+from processes.models import Event, Process
+from processes.paging import Next, Paged, cursor_at, place_at
 from processes.problems import Problem
-from processes.shapes import Shape, Time, Uuid, Value, shown
-from processes.states import ProcessState
+from processes.queries import newest_first
+from processes.shapes import AskedAttributes, AskedTime, Attributes, Question, Shape, Text, Time, Uuid, Value, shown
+from processes.states import FINAL_STATES, STANDSTILLS, ProcessState
 
-ERRORS = frozenset({401, 403, 404, 429, 503})
+ERRORS = frozenset({401, 403, 404, 422, 429, 503})
+LIST_ERRORS = ERRORS - {404}
 READ = "the scope read"
+WAIT = "X-Orchestrator-Wait"
+"""In an answer: repeat the look at this process when it moves. It is taken off before the client sees it."""
 
 router = Router(tags=["watch"])
+"""Also of those views elsewhere whose path is one of these: a path is served by one router."""
 
 
-class ProcessShown(Shape):
-    """A process as it is now."""
+class ProcessListed(Shape):
+    """A process as it is now, without what may be large."""
 
     id: Uuid
     custom_id: str | None
     actor: str
     state: Literal[tuple(ProcessState.values)]  # type: ignore[valid-type]  # the states are data
-    attributes: dict[str, str | int | float | bool | None]
+    attributes: Attributes
     created_at: Time
     registered_at: Time | None
     ended_at: Time | None
     stood_still_at: Time | None
     start_to_end_seconds: float | None
-    result: Value
-    failure: Value
     failed_task_id: Uuid | None
     restarted_as: Uuid | None
 
 
-def shape_of(process: Process) -> ProcessShown:
-    """A row for an answer."""
-    return ProcessShown(
-        id=process.id,
-        custom_id=process.custom_id,
-        actor=process.actor,
-        state=process.state,
-        attributes=process.attributes,
-        created_at=process.created_at,
-        registered_at=process.registered_at,
-        ended_at=process.ended_at,
-        stood_still_at=process.stood_still_at,
-        start_to_end_seconds=process.start_to_end.total_seconds() if process.start_to_end else None,
-        result=shown(process.result),
-        failure=shown(process.failure),
-        failed_task_id=process.failed_task_id,
-        restarted_as=process.restarted_as,
+class ProcessShown(ProcessListed):
+    """A process as it is now."""
+
+    result: Value
+    failure: Value
+
+
+class Processes(Shape):
+    """Processes, newest first. A page may hold fewer than asked for, even none, and yet have a next one."""
+
+    items: list[ProcessListed]
+    next_cursor: Next
+
+
+class Happened(Shape):
+    """Something that happened to a process, a task or an actor; `detail` is plain JSON and depends on the kind."""
+
+    id: int
+    kind: str
+    at: Time
+    process_id: Uuid | None
+    task_id: Uuid | None
+    by: str = Field(description="Who did it; empty for the engine itself.")
+    reason: str
+    request_id: str | None
+    detail: dict[str, Any]
+
+
+class History(Shape):
+    """What happened to a process, in order."""
+
+    items: list[Happened]
+    next_cursor: Next
+
+
+class Wanted(Question):
+    """Which processes: those for which all that is given holds."""
+
+    state: ProcessState | None = None
+    actor: Text | None = Field(default=None, description="As the answers have it: name#version or name#version@list.")
+    custom_id_prefix: Text | None = None
+    attributes: AskedAttributes | None = None
+    created_after: AskedTime | None = Field(default=None, description="Created then or later.")
+    created_before: AskedTime | None = None
+
+
+class WantedPage(Paged, Wanted):
+    """Which processes, and which part of their list."""
+
+
+class Wait(Question):
+    """How long to wait for the answer."""
+
+    wait_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=55,
+        description="Wait so long for the process to end or to stand still; the answer tells how it is then.",
+    )
+
+
+@router.get("/processes", operation_id="listProcesses", response={200: Processes, LIST_ERRORS: Problem})
+def list_processes(request: ApiRequest, asked: Query[WantedPage]) -> Status[Processes]:
+    """Processes, newest first."""
+    require(request.auth.may_read(), READ)
+    [below] = place_at(asked.cursor, UUID) if asked.cursor is not None else [None]
+    page = newest_first(below=below, limit=asked.limit, **asked.model_dump(exclude={"limit", "cursor"}))
+    return Status(
+        200,
+        Processes(
+            items=[ProcessListed(**_fields(each)) for each in page.processes],
+            next_cursor=cursor_at(page.next_below) if page.next_below else None,
+        ),
     )
 
 
 @router.get("/processes/{uuid:process_id}", operation_id="getProcess", response={200: ProcessShown, ERRORS: Problem})
-def get_process(request: ApiRequest, process_id: UUID) -> Status[ProcessShown]:
+def get_process(
+    request: ApiRequest, process_id: UUID, asked: Query[Wait], response: HttpResponse
+) -> Status[ProcessShown]:
     """A process, by its id."""
     require(request.auth.may_read(), READ)
-    return Status(200, shape_of(found(process_id, id=process_id)))
+    return _shown(found(process_id, id=process_id), asked, response)
 
 
 @router.get(
@@ -71,15 +135,66 @@ def get_process(request: ApiRequest, process_id: UUID) -> Status[ProcessShown]:
     operation_id="getProcessByCustomId",
     response={200: ProcessShown, ERRORS: Problem},
 )
-def get_process_by_custom_id(request: ApiRequest, custom_id: str) -> Status[ProcessShown]:
+def get_process_by_custom_id(
+    request: ApiRequest, custom_id: str, asked: Query[Wait], response: HttpResponse
+) -> Status[ProcessShown]:
     """A process, by the id that its client gave it."""
     require(request.auth.may_read(), READ)
-    return Status(200, shape_of(found(custom_id, custom_id=custom_id)))
+    return _shown(found(custom_id, custom_id=custom_id), asked, response)
+
+
+@router.get("/processes/{uuid:process_id}/history", operation_id="getHistory", response={200: History, ERRORS: Problem})
+def get_history(request: ApiRequest, process_id: UUID, asked: Query[Paged]) -> Status[History]:
+    """What happened to a process, oldest first."""
+    require(request.auth.may_read(), READ)
+    [after] = place_at(asked.cursor, int) if asked.cursor is not None else [0]
+    found(process_id, id=process_id)
+    events = list(Event.objects.filter(process_id=process_id, id__gt=after).order_by("id")[: asked.limit + 1])
+    items = [happened(each) for each in events[: asked.limit]]
+    return Status(200, History(items=items, next_cursor=cursor_at(items[-1].id) if len(events) > asked.limit else None))
+
+
+def happened(event: Event) -> Happened:
+    """An event for an answer."""
+    return Happened(
+        id=event.id,
+        kind=event.kind,
+        at=event.at,
+        process_id=event.process_id,
+        task_id=event.task_id,
+        by=event.by,
+        reason=event.detail.get("reason", ""),
+        request_id=event.request_id,
+        detail={name: value for name, value in event.detail.items() if name != "reason"},
+    )
 
 
 def found(name: UUID | str, **by: Any) -> Process:
     """The one process that has this id. Raises NoSuchProcess."""
-    process = Process.objects.filter(**by).first()
+    process = None if "\0" in str(name) else Process.objects.filter(**by).first()
     if process is None:
         raise NoSuchProcess(name)
     return process
+
+
+def _shown(process: Process, asked: Wait, response: HttpResponse) -> Status[ProcessShown]:
+    if asked.wait_seconds and process.state not in (*FINAL_STATES, *STANDSTILLS):
+        response[WAIT] = f"process {process.id}"
+    return Status(200, ProcessShown(**_fields(process), result=shown(process.result), failure=shown(process.failure)))
+
+
+def _fields(process: Process) -> dict[str, Any]:
+    return {
+        "id": process.id,
+        "custom_id": process.custom_id,
+        "actor": process.actor,
+        "state": process.state,
+        "attributes": process.attributes,
+        "created_at": process.created_at,
+        "registered_at": process.registered_at,
+        "ended_at": process.ended_at,
+        "stood_still_at": process.stood_still_at,
+        "start_to_end_seconds": process.start_to_end.total_seconds() if process.start_to_end else None,
+        "failed_task_id": process.failed_task_id,
+        "restarted_as": process.restarted_as,
+    }

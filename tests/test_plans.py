@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from processes import engine_admin
+from processes import engine_admin, queries
 from processes.models import Process
 from processes.states import ProcessState
 from tasks.requests import StartRequest
@@ -23,6 +23,7 @@ from tasks.starting import start_processes
 from tasks.statements import FOLDER
 from tests.by_hand import finished, run_to_standstill
 from tests.flows import actors
+from tests.test_api_starting import client
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -119,6 +120,32 @@ def test_pages_of_the_admin_read_the_rows_that_they_show(admin_client: Client, m
         assert plans
         read[f"{page} {query}"] = {table for plan in plans for table in _read_whole(plan["Plan"])}
     assert {page: tables for page, tables in read.items() if tables} == {}
+
+
+ASKED: list[dict[str, str]] = [
+    {},
+    {"state": "RUNNING"},
+    {"state": "COMPLETED"},
+    {"actor": "flows.rare#1.0"},
+    {"actor": "flows.rare#1.0", "state": "COMPLETED"},
+    {"custom_id_prefix": "order-"},
+    {"attributes": '{"region": "eu"}'},
+    {"attributes": '{"region": "eu"}', "state": "FAILED"},
+    {"created_before": "2020-01-01T00:00:00Z"},
+    {"created_after": "2020-01-01T00:00:00Z", "actor": "flows.rare#1.0", "custom_id_prefix": "order-"},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+def test_a_list_over_http_walks_an_index_whatever_is_asked(
+    asked: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "WALKED", 100)
+    _make_history(analysed=True)
+    with _explaining_selects() as plans:
+        answer = client("read").get("/api/v1/processes", asked)
+    assert (answer.status_code, len(plans)) == (200, 2 if asked.keys() - {"state"} else 1)
+    assert [table for plan in plans for table in _read_whole(plan["Plan"])] == []
 
 
 def _make_history(analysed: bool) -> None:

@@ -8,7 +8,10 @@ from orchestrator.api.answering import Api, Orjson, answer_errors
 from orchestrator.api.bodies import StrictJson, known_parameters_only
 from orchestrator.api.credentials import CREDENTIALS, known_only
 from processes.api import router as processes
+from recovery.api import router as explaining
 from tasks.api.starting import router as starting
+from tasks.api.steering import router as steering
+from tasks.api.watching import router as watching
 
 api = Api(
     title="Orchestrator",
@@ -23,5 +26,5 @@ api = Api(
 )
 api.add_decorator(known_parameters_only)
 answer_errors(api)
-for router in (starting, processes):
+for router in (starting, processes, watching, explaining, steering):
     api.add_router("", router)

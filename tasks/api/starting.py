@@ -11,10 +11,11 @@ from ninja import Router, Status
 from pydantic import Field
 
 from processes import wire
+from processes.api import router as processes
 from processes.callers import ApiRequest
 from processes.errors import ProcessesError
 from processes.problems import FORBIDDEN, Kind, Problem, kind
-from processes.shapes import Seconds, Shape, Uuid, Value
+from processes.shapes import Attributes, Seconds, Shape, Uuid, Value
 from tasks.errors import TasksError
 from tasks.policies import ActorName
 from tasks.registry import ACTORS
@@ -52,7 +53,7 @@ class Start(Shape):
     if_ended: Literal["return", "start_again"] = "return"
     start_to_end_seconds: Seconds | None = None
     on_start_to_end: Literal["time_out", "alert"] = "time_out"
-    attributes: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class Warned(Shape):
@@ -103,9 +104,11 @@ LOCATION = {"headers": {"Location": {"schema": {"type": "string", "format": "uri
 RETRY = {"headers": {"Retry-After": {"schema": {"type": "integer"}}}}
 
 
-@router.post(
+# A path is served by one router, and the list of processes has this one.
+@processes.post(
     "/processes",
     operation_id="startProcess",
+    tags=["start"],
     response={
         201: Accepted,
         200: Accepted,
