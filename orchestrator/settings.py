@@ -47,7 +47,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "orchestrator.urls"
-WSGI_APPLICATION = "orchestrator.wsgi.application"
 ASGI_APPLICATION = "orchestrator.asgi.application"
 TEMPLATES = [
     {
@@ -190,6 +189,17 @@ ORCHESTRATOR_REGISTRATION_STUCK_SECONDS = env.seconds("ORCHESTRATOR_REGISTRATION
 ORCHESTRATOR_WAKEUP_LOST_SECONDS = env.seconds("ORCHESTRATOR_WAKEUP_LOST_SECONDS", 5)
 # The most requests a second of one token to one server process, where the token says nothing itself; 0: no limit.
 ORCHESTRATOR_TOKEN_REQUESTS_PER_SECOND = env.integer("ORCHESTRATOR_TOKEN_REQUESTS_PER_SECOND", 200, least=0)
+
+# --- The web server ------------------------------------------------------------------------------------------------
+
+# Threads of one server process, each with a database connection; one of them looks after those who wait.
+ORCHESTRATOR_SERVER_THREADS = env.integer("ORCHESTRATOR_SERVER_THREADS", 4, least=2, most=100)
+# The largest body of a request. Bytes.
+ORCHESTRATOR_BODY_LIMIT_BYTES = env.integer("ORCHESTRATOR_BODY_LIMIT_BYTES", 2**22, most=2**28)
+DATA_UPLOAD_MAX_MEMORY_SIZE = ORCHESTRATOR_BODY_LIMIT_BYTES
+# The most requests that may wait at one server process at once: of one token, and in all.
+ORCHESTRATOR_TOKEN_WAITING_LIMIT = env.integer("ORCHESTRATOR_TOKEN_WAITING_LIMIT", 1000)
+ORCHESTRATOR_WAITING_LIMIT = env.integer("ORCHESTRATOR_WAITING_LIMIT", 2000)
 
 # --- Logs ----------------------------------------------------------------------------------------------------------
 

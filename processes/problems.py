@@ -52,8 +52,10 @@ BODY_TOO_LARGE = kind("body_too_large", 413, "The body is larger than allowed")
 UNSUPPORTED_MEDIA_TYPE = kind("unsupported_media_type", 415, "The body must be application/json")
 INVALID = kind("invalid", 422, "The request does not fit its schema")
 RATE_LIMITED = kind("rate_limited", 429, "The token has made its requests of this second", is_retryable=True)
+TOO_MANY_WAITING = kind("too_many_waiting", 429, "Too many requests of this token wait already", is_retryable=True)
 INTERNAL = kind("internal", 500, "A fault of the server; its log has more")
 UNREACHABLE = kind("database_unreachable", 503, "The database cannot be reached", is_retryable=True)
+WAITING_ROOM_FULL = kind("waiting_room_full", 503, "Too many requests wait at this server already", is_retryable=True)
 
 MISSING = frozenset({"no_such_process", "no_such_task"})
 """Refusals that are answered with 404."""

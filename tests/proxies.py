@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from django.db import connections
+
 Rule = Callable[[bytes], bool]
 """Looks at bytes on their way and tells whether the connections are to be cut now."""
 
@@ -14,6 +16,13 @@ Rule = Callable[[bytes], bool]
 def never(_: bytes) -> bool:
     """The rule that cuts nothing."""
     return False
+
+
+def upstream() -> str:
+    """Where the tests' PostgreSQL is: host and port, or its socket."""
+    database = connections["default"].settings_dict
+    host, port = database["HOST"] or "/var/run/postgresql", database["PORT"] or "5432"
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else f"{host}:{port}"
 
 
 class Proxy:

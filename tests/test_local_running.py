@@ -115,6 +115,8 @@ def test_everything_runs_until_it_is_told_to_stop(folder: Path, launcher: Launch
     with urlopen(found[1], timeout=30) as answer:
         assert answer.status == 200
         assert answer.url.endswith("/admin/login/?next=/admin/")
+    with urlopen(found[1].replace("/admin/", "/static/admin/css/base.css"), timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "text/css"
     assert sorted(guarded_names(folder)) == ["beat", "broker", "postgres", "web", "worker"]
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -20,16 +20,9 @@ from tasks.errors import OutcomeUnknown
 from tests.by_hand import wait_until
 from tests.conftest import Launch
 from tests.flows.actors import echo
-from tests.proxies import Proxy
+from tests.proxies import Proxy, upstream
 
 pytestmark = pytest.mark.usefixtures("rows")
-
-
-def upstream() -> str:
-    """Where the tests' PostgreSQL is: host and port, or its socket."""
-    database = connections["default"].settings_dict
-    host, port = database["HOST"] or "/var/run/postgresql", database["PORT"] or "5432"
-    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else f"{host}:{port}"
 
 
 @pytest.fixture

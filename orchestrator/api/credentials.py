@@ -16,6 +16,7 @@ from orchestrator.access.errors import NotAuthenticated
 from orchestrator.access.models import Token
 from processes.callers import Caller
 from processes.problems import RATE_LIMITED, UNAUTHENTICATED, Rejected
+from processes.waiting import REPEATED
 
 ALLOWANCE = "orchestrator.allowance"
 """Where the request keeps what is left of its token's rate."""
@@ -64,15 +65,16 @@ class Bearer(HttpBearer):
     """`Authorization: Bearer orc_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
-        """The client, within its rate limit. Raises Rejected beyond it."""
+        """The client, within its rate limit. Raises Rejected beyond it. A request that waited is counted once."""
         try:
             known = authenticate(token)
         except NotAuthenticated:
             return None
-        allowance = _buckets.take(known)
-        if allowance is not None and not allowance.granted:
-            raise Rejected(RATE_LIMITED, headers=allowance.headers())
-        request.META[ALLOWANCE] = allowance
+        if REPEATED not in request.META:
+            allowance = _buckets.take(known)
+            if allowance is not None and not allowance.granted:
+                raise Rejected(RATE_LIMITED, headers=allowance.headers())
+            request.META[ALLOWANCE] = allowance
         return TokenCaller(known)
 
 

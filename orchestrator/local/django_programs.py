@@ -42,8 +42,11 @@ def beat(ownership: Ownership, environ: Mapping[str, str], *, name: str = "beat"
 
 
 def web(ownership: Ownership, environ: Mapping[str, str], port: int) -> Program:
-    """Django's own web server on 127.0.0.1, for trying things out."""
-    command = [sys.executable, str(ROOT / "manage.py"), "runserver", "--noreload", f"127.0.0.1:{port}"]
+    """The web server on 127.0.0.1. Its stop signal (TERM) lets running requests end, and answers those that wait."""
+    command = [
+        *(sys.executable, "-m", "uvicorn", "orchestrator.asgi:application", "--host", "127.0.0.1"),
+        *("--port", str(port), "--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "10"),
+    ]
     return Program("web", ownership, command, environ=in_project(environ))
 
 

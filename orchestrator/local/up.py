@@ -30,7 +30,7 @@ def up(folder: Path, port: int = 0) -> None:
         password = make_superuser(environ)
         serving = worker(servers.ownership, environ, name="worker", restart=True)
         clock = beat(servers.ownership, environ, restart=True)
-        site = web(servers.ownership, {**environ, "DEBUG": "true", "ALLOWED_HOSTS": "127.0.0.1,localhost"}, port)
+        site = web(servers.ownership, {**environ, "ALLOWED_HOSTS": "127.0.0.1,localhost"}, port)
         programs = [serving, clock, site]
         try:
             start_worker(serving)
