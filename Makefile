@@ -10,7 +10,7 @@ LOCAL := $(RUN) -m orchestrator.local
 PYTEST_ARGS ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 CHECK_ENV := SECRET_KEY=check DATABASE_URL=postgresql:///check CELERY_BROKER_URL=redis://127.0.0.1
 
-.PHONY: help demo examples test soak proof chaos proof-of-proof up check format clean bench-chain bench-faults bench-retention lock
+.PHONY: help demo examples test soak proof chaos proof-of-proof up check format clean bench-chain bench-faults bench-retention bench-pollers lock
 
 help: ## Tell what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 17
@@ -58,6 +58,9 @@ bench-faults: $(VENV)/ready ## Measure how long work stands still after a fault
 
 bench-retention: $(VENV)/ready ## Measure what deleting a million old processes costs
 	@$(RUN) -m benchmarks.retention
+
+bench-pollers: $(VENV)/ready ## Measure what a thousand clients cost that wait for work
+	@ORCHESTRATOR_APPS=benchmarks $(LOCAL) run --name bench --migrate -- $(RUN) manage.py measure_pollers
 
 clean: ## Stop what runs and remove what was made; asks before it deletes data
 	@if [ -x $(RUN) ]; then $(LOCAL) clean; fi
