@@ -17,12 +17,11 @@ from processes.problems import Problem
 from processes.queries import newest_first
 from processes.shapes import AskedAttributes, AskedTime, Attributes, Question, Shape, Text, Time, Uuid, Value, shown
 from processes.states import FINAL_STATES, STANDSTILLS, ProcessState
+from processes.waiting import HEADER, LONGEST_SECONDS, Wish
 
 ERRORS = frozenset({401, 403, 404, 422, 429, 503})
 LIST_ERRORS = ERRORS - {404}
 READ = "the scope read"
-WAIT = "X-Orchestrator-Wait"
-"""In an answer: repeat the look at this process when it moves. It is taken off before the client sees it."""
 
 router = Router(tags=["watch"])
 """Also of those views elsewhere whose path is one of these: a path is served by one router."""
@@ -101,7 +100,7 @@ class Wait(Question):
     wait_seconds: float = Field(
         default=0,
         ge=0,
-        le=55,
+        le=LONGEST_SECONDS,
         description="Wait so long for the process to end or to stand still; the answer tells how it is then.",
     )
 
@@ -179,7 +178,7 @@ def found(name: UUID | str, **by: Any) -> Process:
 
 def _shown(process: Process, asked: Wait, response: HttpResponse) -> Status[ProcessShown]:
     if asked.wait_seconds and process.state not in (*FINAL_STATES, *STANDSTILLS):
-        response[WAIT] = f"process {process.id}"
+        response[HEADER] = str(Wish(asked.wait_seconds, (process.id,)))
     return Status(200, ProcessShown(**_fields(process), result=shown(process.result), failure=shown(process.failure)))
 
 

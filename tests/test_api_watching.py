@@ -171,8 +171,8 @@ def test_a_look_that_may_wait_names_what_it_waits_for_and_only_then() -> None:
         assert answer.status_code == 200, answer.content
         return answer.headers.get("X-Orchestrator-Wait")
 
-    assert told(str(moving.id), wait_seconds=55) == f"process {moving.id}"
-    assert told("by-custom-id/w-0", wait_seconds="0.5") == f"process {moving.id}"
+    assert told(str(moving.id), wait_seconds=55) == f"55 process {moving.id}"
+    assert told("by-custom-id/w-0", wait_seconds="0.5") == f"0.5 process {moving.id}"
     assert [told(str(moving.id)), told(str(moving.id), wait_seconds=0)] == [None, None]
     assert [told(str(each.id), wait_seconds=5) for each in (paused, ended)] == [None, None]
     assert reader.get(f"/api/v1/processes/{moving.id}", {"wait_seconds": 56}).status_code == 422
