@@ -78,7 +78,9 @@ def test_who_shows_no_token_or_the_wrong_scope_is_refused() -> None:
 
 def test_a_batch_is_answered_item_by_item_in_order() -> None:
     starter = client("start")
-    items: list[dict[str, object]] = [{"actor": str(echo.actor_name), "args": [n], "custom_id": f"b-{n}"} for n in (1, 2)]
+    items: list[dict[str, object]] = [
+        {"actor": str(echo.actor_name), "args": [n], "custom_id": f"b-{n}"} for n in (1, 2)
+    ]
     items.insert(1, {"actor": "nobody"})
     answer = post(starter, "/processes/batch", {"items": items})
     assert answer.status_code == 200, answer.content

@@ -8,6 +8,8 @@ from orchestrator.api.answering import Api, Orjson, answer_errors
 from orchestrator.api.bodies import StrictJson, known_parameters_only
 from orchestrator.api.credentials import CREDENTIALS, known_only
 from processes.api import router as processes
+from tasks.api.heartbeating import router as heartbeating
+from tasks.api.polling import router as polling
 from tasks.api.starting import router as starting
 
 api = Api(
@@ -23,5 +25,5 @@ api = Api(
 )
 api.add_decorator(known_parameters_only)
 answer_errors(api)
-for router in (starting, processes):
+for router in (starting, processes, polling, heartbeating):
     api.add_router("", router)
