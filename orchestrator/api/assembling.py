@@ -10,6 +10,7 @@ from orchestrator.api.credentials import CREDENTIALS, known_only
 from processes.api import router as processes
 from tasks.api.heartbeating import router as heartbeating
 from tasks.api.polling import router as polling
+from tasks.api.releasing import router as releasing
 from tasks.api.starting import router as starting
 
 api = Api(
@@ -25,5 +26,5 @@ api = Api(
 )
 api.add_decorator(known_parameters_only)
 answer_errors(api)
-for router in (starting, processes, polling, heartbeating):
+for router in (starting, processes, polling, heartbeating, releasing):
     api.add_router("", router)
