@@ -92,7 +92,7 @@ Ended = Annotated[
 class Releases(Shape):
     """Outcomes to deliver, of each task once."""
 
-    outcomes: Leases[Ended]  # type: ignore[type-var]  # each of the union is one
+    outcomes: Leases[Ended]
 
 
 class Delivered(Shape):
@@ -173,7 +173,8 @@ def _contradicts(outcome: Outcome, task: Task) -> bool:
 def _answer(sent: LeaseNamed, answer: Answer) -> Delivered | NotDelivered:
     if answer is Answer.LEASE_LOST:
         return _not_delivered(sent, LEASE_LOST)
-    return Delivered(task_id=sent.task_id, attempt=sent.attempt, answer=answer.value)
+    told: Literal["accepted", "already_accepted"] = "accepted" if answer is Answer.ACCEPTED else "already_accepted"
+    return Delivered(task_id=sent.task_id, attempt=sent.attempt, answer=told)
 
 
 def _not_delivered(sent: LeaseNamed, kind: Kind, detail: str = "") -> NotDelivered:
