@@ -22,6 +22,9 @@ class Caller(Protocol):
     def may_start(self, actor: str) -> bool:
         """Whether it may start processes of an actor."""
 
+    def acts(self) -> bool:
+        """Whether it may take and release tasks of some actor."""
+
     def may_act(self, actor: str) -> bool:
         """Whether it may take and release tasks of an actor."""
 

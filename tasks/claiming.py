@@ -34,21 +34,22 @@ class Claimer:
         self.floors: dict[int, datetime] = {}
         self.claims = 0
 
-    def claim(self, limit: int) -> list[Lease]:
+    def claim(self, limit: int, worker: str | None = None) -> list[Lease]:
         """Take up to `limit` tasks under a lease, most urgent and oldest first; an empty list if there are none.
 
-        Never waits for a lock. Raises what the database raises.
+        `worker` is who has them, where it is somebody else each time. Never waits for a lock. Raises what the
+        database raises.
         """
         self.claims += 1
-        leases = self._claim(limit)
+        leases = self._claim(limit, worker or self.worker)
         if not leases and self.floors:
             self.floors.clear()
-            leases = self._claim(limit)
+            leases = self._claim(limit, worker or self.worker)
         for lease in reversed(leases):
             self.floors[lease.priority] = lease.enqueued_at
         return leases
 
-    def _claim(self, limit: int) -> list[Lease]:
+    def _claim(self, limit: int, worker: str) -> list[Lease]:
         first = 0
         if self.claims % LOWEST_FIRST_EVERY == 0:
             first = len(LEVELS) - 1 - (self.claims // LOWEST_FIRST_EVERY - 1) % len(LEVELS)
@@ -56,7 +57,7 @@ class Claimer:
         rows = fetch(
             "claim",
             actor=self.actor,
-            worker=self.worker,
+            worker=worker,
             limit=limit,
             levels=list(levels),
             floors=[self.floors.get(level, BEGINNING) for level in levels],

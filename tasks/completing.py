@@ -57,7 +57,7 @@ def fail_task(
     `type` and `detail` (plain JSON) become those of the Failure. Failing it again with an equal failure returns
     the first record.
     """
-    columns = {"state": TaskState.FAILED, "failure": _failure(type, message, detail).to_text()}
+    columns = {"state": TaskState.FAILED, "failure": failure_told(type, message, detail).to_text()}
     return _settle(FAILED, task, Order(by=by, reason=reason, request_id=request_id), columns)
 
 
@@ -72,7 +72,8 @@ def check_ready(task: Task) -> None:
         raise NotReady(task.id, task.state)
 
 
-def _failure(name: str, message: str, detail: Any) -> Failure:
+def failure_told(name: str, message: str, detail: Any) -> Failure:
+    """The Failure that somebody outside tells of; `detail` is plain JSON. Raises NotStorable and ValueTooLarge."""
     for field, text in (("type", name), ("message", message)):
         if not isinstance(text, str) or "\0" in text:
             raise NotStorable(field, "must be text without NUL")

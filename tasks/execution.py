@@ -40,9 +40,20 @@ INCOMPATIBLE_AGAIN = timedelta(seconds=5)
 
 def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled], current: CurrentTask) -> Outcome:
     """Run the actor's code for one leased attempt and tell what it ended with. Raises nothing."""
+    arguments = received(lease, values, actor)
+    if isinstance(arguments, Outcome):
+        return arguments
+    return with_details(attempt(lease, actor, lambda: _call(lease, actor, arguments, current)), current)
+
+
+def received(lease: Lease, values: Mapping[UUID, Settled], actor: Actor[..., Any] | None = None) -> Arguments | Outcome:
+    """The arguments of a leased attempt, or what it ends with because it cannot have them. Raises nothing.
+
+    Without `actor`, whose code is elsewhere then, nothing is known of its parameters.
+    """
     try:
         arguments = decode_arguments(lease.arguments, values)
-        misfit = actor.misfit(arguments.values)
+        misfit = actor.misfit(arguments.values) if actor is not None else None
     except ArgumentsTooLarge as error:
         return failed(lease, Failure.of(error))
     # Whatever is wrong with stored arguments, this code cannot read them.
@@ -53,7 +64,7 @@ def execute(lease: Lease, actor: Actor[..., Any], values: Mapping[UUID, Settled]
     unaccepted = _unaccepted_failure(lease, actor, arguments)
     if unaccepted is not None:
         return failed(lease, Failure(DEPENDENCY_FAILED, "an argument is a failure", cause=unaccepted))
-    return with_details(attempt(lease, actor, lambda: _call(lease, actor, arguments, current)), current)
+    return arguments
 
 
 def attempt(lease: Lease, actor: Actor[..., Any], call: Callable[[], Outcome]) -> Outcome:
@@ -82,18 +93,23 @@ def _call(lease: Lease, actor: Actor[..., Any], arguments: Arguments, current: C
         return decided(lease, recorder.finish(returned))
 
 
-def _unaccepted_failure(lease: Lease, actor: Actor[..., Any], arguments: Arguments) -> Failure | None:
+def _unaccepted_failure(lease: Lease, actor: Actor[..., Any] | None, arguments: Arguments) -> Failure | None:
     """The failure that a task would be handed and does not accept. One that is part of another value is data."""
     if lease.kind == "decider" or lease.accepts_failures:
         return None
-    handed = (*arguments.failures, *actor.each_argument(arguments.values))
+    each_argument = arguments.values.values() if actor is None else actor.each_argument(arguments.values)
+    handed = (*arguments.failures, *each_argument)
     return next((each for each in handed if isinstance(each, Failure)), None)
 
 
 def after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) -> Outcome:
     """What the exception of an attempt means under the task's retry policy: another try, or the end."""
-    failure = Failure.of(error)
-    retry = Retry.from_json(lease.retry) if lease.retry else actor.retry
+    return after(lease, Failure.of(error), actor.retry, gives_up=isinstance(error, actor.retry.give_up_on))
+
+
+def after(lease: Lease, failure: Failure, of_the_actor: Retry, *, gives_up: bool) -> Outcome:
+    """What the failure of an attempt means under the task's retry policy, or under that of its actor."""
+    retry = Retry.from_json(lease.retry) if lease.retry else of_the_actor
     tries = lease.tries + 1
     log.info(
         "an attempt failed",
@@ -105,6 +121,6 @@ def after_failure(lease: Lease, actor: Actor[..., Any], error: BaseException) ->
             "error": failure.type,
         },
     )
-    if tries >= lease.max_attempts or isinstance(error, actor.retry.give_up_on):
+    if tries >= lease.max_attempts or gives_up:
         return failed(lease, failure)
     return to_be_retried(lease, failure, retry.delay(tries, random.random()))

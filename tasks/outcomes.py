@@ -30,6 +30,8 @@ class Lease:
     enqueued_at: datetime
     heartbeat_seconds: float
     accepts_failures: bool
+    seconds_left: float = 0.0
+    """For how long it is held unless a heartbeat extends it; at the moment when it was claimed, or read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,9 @@ def depths() -> list[tuple[str, int, datetime]]:
     return [(str(actor), count, oldest) for actor, count, oldest in fetch("depths")]
 
 
-def note_poll(actor: str) -> None:
-    """Note that a worker is polling for `actor`; at most every other second per actor it is written."""
-    fetch("note_poll", actor=actor)
+def note_poll(*actors: str) -> None:
+    """Note that somebody is polling for actors; at most every other second per actor it is written."""
+    fetch("note_poll", actors=list(actors))
 
 
 def task_in_process(task_id: UUID) -> Task:

@@ -135,10 +135,14 @@ class Token(models.Model):
         name = ActorName.parse(actor).name
         return Scope.START in self.scopes and (not self.start_actors or name in self.start_actors)
 
+    def acts(self) -> bool:
+        """Whether it may take and release tasks of some actor."""
+        return Scope.ACT in self.scopes
+
     def may_act(self, actor: str) -> bool:
         """Whether it may take and release tasks of this actor: `name#version@list`. Raises InvalidActorName."""
         name = ActorName.parse(actor).name
-        return Scope.ACT in self.scopes and (name in self.act_actors or EVERY_ACTOR in self.act_actors)
+        return self.acts() and (name in self.act_actors or EVERY_ACTOR in self.act_actors)
 
     def may_operate(self) -> bool:
         """Whether it may steer processes, tasks and actors."""

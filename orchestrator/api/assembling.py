@@ -9,6 +9,9 @@ from orchestrator.api.bodies import StrictJson, known_parameters_only
 from orchestrator.api.credentials import CREDENTIALS, known_only
 from processes.api import router as processes
 from recovery.api import router as explaining
+from tasks.api.heartbeating import router as heartbeating
+from tasks.api.polling import router as polling
+from tasks.api.releasing import router as releasing
 from tasks.api.starting import router as starting
 from tasks.api.steering import router as steering
 from tasks.api.watching import router as watching
@@ -26,5 +29,5 @@ api = Api(
 )
 api.add_decorator(known_parameters_only)
 answer_errors(api)
-for router in (starting, processes, watching, explaining, steering):
+for router in (starting, processes, watching, explaining, steering, polling, heartbeating, releasing):
     api.add_router("", router)

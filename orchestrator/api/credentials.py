@@ -30,7 +30,8 @@ class TokenCaller:
     def __init__(self, token: Token) -> None:
         self._token = token
         self.name = f"{token.client} ({token.identifier})"
-        self.may_read, self.may_start, self.may_act = token.may_read, token.may_start, token.may_act
+        self.may_read, self.may_start = token.may_read, token.may_start
+        self.acts, self.may_act = token.acts, token.may_act
 
     def may_operate(self, permission: str) -> bool:
         """Whether the token has the scope, whatever the act."""
@@ -52,9 +53,13 @@ class SignedIn:
         """Whether they may add processes."""
         return bool(self._user.has_perm("processes.add_process"))
 
-    def may_act(self, actor: str) -> bool:
+    def acts(self) -> bool:
         """Whether they may change tasks."""
         return bool(self._user.has_perm("tasks.change_task"))
+
+    def may_act(self, actor: str) -> bool:
+        """Whether they may change tasks."""
+        return self.acts()
 
     def may_operate(self, permission: str) -> bool:
         """Whether they have this permission."""

@@ -48,4 +48,5 @@ WHERE task.id = chosen.id AND task.state = 'ENQUEUED'
 RETURNING
     task.id, task.process_id, task.actor, task.kind, task.attempt, task.tries, task.max_attempts, task.retry,
     task.arguments, task.details, task.priority, task.enqueued_at,
-    extract(epoch FROM task.heartbeat)::float8, task.accepts_failures
+    extract(epoch FROM task.heartbeat)::float8, task.accepts_failures,
+    extract(epoch FROM least(task.poll_to_end, task.heartbeat))::float8

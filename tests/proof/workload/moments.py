@@ -120,10 +120,10 @@ def _committed(commit: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return committed
 
 
-def _claimed(claim: Callable[[Claimer, int], Sequence[Any]]) -> Callable[[Claimer, int], Sequence[Any]]:
-    def claimed(claimer: Claimer, limit: int) -> Sequence[Any]:
+def _claimed(claim: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
+    def claimed(claimer: Claimer, *asked: Any) -> Sequence[Any]:
         reach("claim.before_commit")
-        leases = claim(claimer, limit)
+        leases = claim(claimer, *asked)
         if leases:
             reach("claim.after_commit")
         return leases

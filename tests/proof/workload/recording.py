@@ -46,10 +46,10 @@ def install() -> None:
     wrap(keeper, "fetch", _recorded_heartbeat)
 
 
-def _recorded_claim(claim: Callable[[Claimer, int], list[Lease]]) -> Callable[[Claimer, int], list[Lease]]:
-    def recorded(claimer: Claimer, limit: int) -> list[Lease]:
+def _recorded_claim(claim: Callable[..., list[Lease]]) -> Callable[..., list[Lease]]:
+    def recorded(claimer: Claimer, *asked: Any) -> list[Lease]:
         began = time.time()
-        leases = claim(claimer, limit)
+        leases = claim(claimer, *asked)
         if leases:
             told = [[each.task_id, each.process_id, each.attempt] for each in leases]
             history.write("claimed", began=began, actor=claimer.actor, leases=told)
