@@ -42,7 +42,8 @@ def test_a_poll_takes_the_oldest_under_leases_of_the_caller() -> None:
         "lease_expires_in_ms": 0,
     }
     assert leases[1]["lease_expires_in_ms"] == 30_000
-    rows = {task.id: (task.state, task.attempt, task.batch_size) for task in Task.objects.all()}
+    tasks = Task.objects.filter(id__in=[first.id, second.id, third.id])
+    rows = {task.id: (task.state, task.attempt, task.batch_size) for task in tasks}
     assert rows == {first.id: ("POLLED", 1, 2), second.id: ("POLLED", 1, 2), third.id: ("ENQUEUED", 0, None)}
     assert (Task.objects.get(id=first.id).worker or "").startswith("rest:tests (")
     assert ActorStatus.objects.get(name=ECHO).last_polled_at is not None
