@@ -12,7 +12,7 @@ from tests.acting import ECHO, actor_client, client, named, post, ready, stateme
 from tests.by_hand import claimed
 from tests.every_row import every_row, let_pass
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 
 def test_a_heartbeat_extends_leases_keeps_details_and_tells_which_are_gone() -> None:

@@ -16,7 +16,7 @@ from tests.by_hand import done, registered, run_to_standstill, task_of
 from tests.every_row import every_row, let_pass
 from tests.flows.actors import accepted, add, diamond, fail, handing_on, judge, waiting_later
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 
 def polled(client: Any, **body: Any) -> Any:

@@ -10,7 +10,7 @@ from tests.acting import ECHO, actor_client, client, named, post, ready, stateme
 from tests.by_hand import claimed
 from tests.every_row import every_row
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 
 def test_each_outcome_is_delivered_for_itself() -> None:

@@ -13,7 +13,7 @@ from orchestrator.access.making import create_token
 from processes.models import Process
 from tests.flows.actors import echo
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 
 def client(*scopes: str, **limits: Any) -> Client:

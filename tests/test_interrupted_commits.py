@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tests.by_hand import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("rows")
 
 SLOW_COMMIT = """
     CREATE TABLE slow (id int);
