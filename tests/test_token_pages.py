@@ -78,7 +78,8 @@ def test_a_token_made_in_the_admin_is_shown_once_and_is_in_no_later_page_nor_in_
         assert page.status_code == 200
         assert secret not in page.content.decode()
     assert token.secret_sha256 not in browser.get(page_of(token)).content.decode()
-    kept = [list(model.objects.values()) for model in (Token, Event, LogEntry)]
+    log = LogEntry.objects.filter(object_id=token.identifier)
+    kept = [list(rows.values()) for rows in (Token.objects.all(), Event.objects.all(), log)]
     assert [len(rows) for rows in kept] == [1, 1, 1]
     sessions = [session.get_decoded() for session in Session.objects.all()]
     assert secret not in str([kept, sessions, browser.cookies])
