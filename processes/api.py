@@ -16,7 +16,7 @@ from processes.paging import Next, Paged, cursor_at, place_at
 from processes.problems import Problem
 from processes.queries import newest_first
 from processes.shapes import AskedAttributes, AskedTime, Attributes, Question, Shape, Text, Time, Uuid, Value, shown
-from processes.states import FINAL_STATES, STANDSTILLS, ProcessState
+from processes.states import NOT_MOVING, ProcessState
 from processes.waiting import HEADER, LONGEST_SECONDS, Wish
 
 ERRORS = frozenset({401, 403, 404, 422, 429, 503})
@@ -177,23 +177,12 @@ def found(name: UUID | str, **by: Any) -> Process:
 
 
 def _shown(process: Process, asked: Wait, response: HttpResponse) -> Status[ProcessShown]:
-    if asked.wait_seconds and process.state not in (*FINAL_STATES, *STANDSTILLS):
+    if asked.wait_seconds and process.state not in NOT_MOVING:
         response[HEADER] = str(Wish(asked.wait_seconds, (process.id,)))
     return Status(200, ProcessShown(**_fields(process), result=shown(process.result), failure=shown(process.failure)))
 
 
 def _fields(process: Process) -> dict[str, Any]:
-    return {
-        "id": process.id,
-        "custom_id": process.custom_id,
-        "actor": process.actor,
-        "state": process.state,
-        "attributes": process.attributes,
-        "created_at": process.created_at,
-        "registered_at": process.registered_at,
-        "ended_at": process.ended_at,
-        "stood_still_at": process.stood_still_at,
-        "start_to_end_seconds": process.start_to_end.total_seconds() if process.start_to_end else None,
-        "failed_task_id": process.failed_task_id,
-        "restarted_as": process.restarted_as,
-    }
+    plain = ProcessListed.model_fields.keys() - {"start_to_end_seconds"}
+    seconds = process.start_to_end.total_seconds() if process.start_to_end else None
+    return {name: getattr(process, name) for name in plain} | {"start_to_end_seconds": seconds}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
@@ -30,6 +31,16 @@ class Kind:
     def type(self) -> str:
         """Its URI."""
         return TYPE + self.code
+
+    def told(self, detail: str = "") -> dict[str, Any]:
+        """The fields of a problem document of this kind."""
+        return {
+            "type": self.type,
+            "title": self.title,
+            "status": self.status,
+            "detail": detail,
+            "retryable": self.is_retryable,
+        }
 
 
 KINDS: dict[str, Kind] = {}
@@ -57,6 +68,9 @@ INTERNAL = kind("internal", 500, "A fault of the server; its log has more")
 UNREACHABLE = kind("database_unreachable", 503, "The database cannot be reached", is_retryable=True)
 WAITING_ROOM_FULL = kind("waiting_room_full", 503, "Too many requests wait at this server already", is_retryable=True)
 
+WITH_BODY = frozenset({400, 401, 403, 413, 415, 422, 429, 503})
+"""What an operation that takes a body may be answered, whatever it does."""
+RETRY_AFTER = {"Retry-After": "1"}
 MISSING = frozenset({"no_such_process", "no_such_task"})
 """Refusals that are answered with 404."""
 
@@ -97,14 +111,7 @@ class Rejected(Exception):
 
 def problem_of(kind: Kind, detail: str = "", errors: list[FieldError] | None = None) -> Problem:
     """The document of a problem of this kind."""
-    return Problem(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        retryable=kind.is_retryable,
-        errors=errors or [],
-    )
+    return Problem(**kind.told(detail), errors=errors or [])
 
 
 def kind_of(refusal: type[Refused]) -> Kind:

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from processes.errors import NoSuchProcess
 from processes.models import Event, Process
-from processes.states import FINAL_STATES, STANDSTILLS, ProcessState
+from processes.states import NOT_MOVING, ProcessState
 
 LARGE_COLUMNS = ("arguments", "options", "result", "failure")
 
@@ -119,7 +119,7 @@ def no_longer_moving(ids: Collection[UUID]) -> set[UUID]:
     """Those of the processes that have ended or stand still. One index probe each; no processes cost nothing."""
     if not ids:
         return set()
-    return set(Process.objects.filter(id__in=ids, state__in=(*FINAL_STATES, *STANDSTILLS)).values_list("id", flat=True))
+    return set(Process.objects.filter(id__in=ids, state__in=NOT_MOVING).values_list("id", flat=True))
 
 
 def _uuid(word: str) -> UUID | None:

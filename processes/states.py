@@ -27,6 +27,8 @@ class ProcessState(models.TextChoices):
 
 FINAL_STATES = (ProcessState.COMPLETED, ProcessState.TIMED_OUT, ProcessState.ABORTED)
 STANDSTILLS = (ProcessState.PAUSED, ProcessState.FAILED)
+NOT_MOVING = (*FINAL_STATES, *STANDSTILLS)
+"""Who waits for a process waits for one of these."""
 
 PROCESS_TRANSITIONS: Mapping[ProcessState, frozenset[ProcessState]] = MappingProxyType(
     {

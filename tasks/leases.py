@@ -81,7 +81,7 @@ def _others(held: Mapping[UUID, int]) -> dict[UUID, Kept]:
     """How leases stand that were not extended: lost, or in the hands of another transaction right now."""
     if not held:
         return {}
-    tasks = {task.id: task for task in _with_time_left(Task.objects.filter(id__in=held))}
+    tasks = _with_time_left(Task.objects.only("attempt", "state")).in_bulk(list(held))
     return {task_id: _kept(tasks.get(task_id), attempt) for task_id, attempt in held.items()}
 
 
@@ -103,6 +103,7 @@ def _seconds(task: Task) -> float:
     return left.total_seconds()
 
 
-def tasks_of(ids: Iterable[UUID]) -> dict[UUID, Task]:
-    """Those of the tasks that there are, by id."""
-    return Task.objects.in_bulk(list(ids))
+def tasks_of(ids: Iterable[UUID], *columns: str) -> dict[UUID, Task]:
+    """Those of the tasks that there are, by id; with these columns only, where any are named."""
+    tasks = Task.objects.only(*columns) if columns else Task.objects.all()
+    return tasks.in_bulk(list(ids))

@@ -16,8 +16,8 @@ from processes.errors import Refused
 from processes.models import new_id
 from processes.problems import KINDS, kind_of
 from tasks.errors import ActorRefused, TaskRefused
+from tests.acting import client
 from tests.every_row import every_row
-from tests.test_api_starting import client
 
 pytestmark = pytest.mark.usefixtures("rows")
 

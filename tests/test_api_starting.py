@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 from django.test import Client
 
-from orchestrator.access.making import create_token
 from processes.models import Process
+from tests.acting import client, post
 from tests.flows.actors import echo
 
 pytestmark = pytest.mark.usefixtures("rows")
-
-
-def client(*scopes: str, **limits: Any) -> Client:
-    token = create_token(client="tests", scopes=list(scopes), by="tests", **limits)
-    return Client(headers={"Authorization": f"Bearer {token.text}"})
-
-
-def post(client: Client, path: str, body: object) -> Any:
-    return client.post(f"/api/v1{path}", orjson.dumps(body), content_type="application/json")
 
 
 def test_the_three_codes_and_their_statuses() -> None:

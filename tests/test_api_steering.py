@@ -15,13 +15,13 @@ from django.test import Client
 from orchestrator.api.assembling import api
 from processes.models import Event, Process, ProcessState, new_id
 from tasks.models import ActorStatus, Task
+from tests.acting import client, post
 from tests.by_hand import finished, registered, run_to_standstill, task_of
 from tests.every_row import every_row
 from tests.flows import actors
 from tests.recovery_rows import process
 from tests.scene import Scene
 from tests.steered import approval, approve, asked_later, lost
-from tests.test_api_starting import client, post
 
 pytestmark = pytest.mark.usefixtures("rows")
 

@@ -18,10 +18,10 @@ from processes import queries
 from processes.models import Event, Process, new_id
 from tasks.actors import abort, block, pause, pause_everything
 from tasks.queries import note_poll
+from tests.acting import client
 from tests.by_hand import finished, registered, task_of
 from tests.flows import actors
 from tests.recovery_rows import process
-from tests.test_api_starting import client
 
 pytestmark = pytest.mark.usefixtures("rows")
 

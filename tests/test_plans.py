@@ -21,9 +21,9 @@ from processes.states import ProcessState
 from tasks.requests import StartRequest
 from tasks.starting import start_processes
 from tasks.statements import FOLDER
+from tests.acting import client
 from tests.by_hand import finished, run_to_standstill
 from tests.flows import actors
-from tests.test_api_starting import client
 
 pytestmark = pytest.mark.usefixtures("rows")
 

@@ -22,6 +22,7 @@ from processes.problems import (
     CSRF_FAILED,
     INVALID,
     MALFORMED,
+    RETRY_AFTER,
     UNREACHABLE,
     FieldError,
     Kind,
@@ -32,7 +33,6 @@ from tasks.api.starting import OUTCOME_UNKNOWN
 from tasks.errors import OutcomeUnknown, TasksError
 
 JSON, PROBLEM = "application/json", "application/problem+json"
-RETRY_AFTER_SECONDS = 1
 KINDS: Mapping[Kind, tuple[type[Exception], ...]] = {
     BODY_TOO_LARGE: (RequestDataTooBig, ValueTooLarge),
     MALFORMED: (NotJson,),
@@ -115,7 +115,7 @@ def _as(kind: Kind, error: Exception) -> Rejected:
 
 def away_of(error: Exception, kind: Kind = UNREACHABLE) -> Rejected:
     """The database cannot be reached, or breaks off."""
-    return Rejected(kind, str(error).strip(), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return Rejected(kind, str(error).strip(), headers=RETRY_AFTER)
 
 
 def invalid(error: ValidationError) -> Rejected:

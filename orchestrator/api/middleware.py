@@ -38,7 +38,7 @@ class ProblemDocuments:
         if not request.path.startswith(PREFIX):
             return response
         if response.status_code >= 400 and response.get("Content-Type") != PROBLEM:
-            kept = {name: response[name] for name in ("Allow",) if name in response}
+            kept = {"Allow": response["Allow"]} if "Allow" in response else {}
             response = document(KINDS.get(response.status_code, INTERNAL), response.status_code, kept)
         allowance: Allowance | None = request.META.get(ALLOWANCE)
         for name, value in (allowance.headers() if allowance is not None else {}).items():

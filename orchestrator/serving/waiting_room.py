@@ -17,11 +17,10 @@ from uuid import UUID
 
 from orchestrator.serving.bridge import Answer, ClientGone, Receive
 from orchestrator.serving.lookout import Lookout
-from processes.problems import TOO_MANY_WAITING, WAITING_ROOM_FULL, Rejected
+from processes.problems import RETRY_AFTER, TOO_MANY_WAITING, WAITING_ROOM_FULL, Rejected
 from processes.waiting import HEADER, LONGEST_SECONDS, Awaited, Wish
 
 LOOK_EVERY_SECONDS = 0.04
-RETRY_AFTER = {"Retry-After": "1"}
 
 Ask = Callable[[bool], Coroutine[Any, Any, Answer]]
 """Asks the view, for the first time (False) or again (True)."""

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from processes import wire
 from processes.callers import ApiRequest
-from processes.problems import Problem
+from processes.problems import WITH_BODY, Problem
 from processes.shapes import Shape, Uuid, Value
-from tasks.api.leases import ERRORS, LeaseNamed, Leases, milliseconds, tasks_to_act_on
+from tasks.api.leases import LeaseNamed, Leases, milliseconds, tasks_to_act_on
 from tasks.context import DETAILS_LIMIT_BYTES
 from tasks.leases import Kept, Standing, extend
 
@@ -54,11 +54,11 @@ class BeatsAnswered(Shape):
 @router.post(
     "/tasks/heartbeat",
     operation_id="heartbeat",
-    response={200: BeatsAnswered, ERRORS: Problem},
+    response={200: BeatsAnswered, WITH_BODY: Problem},
 )
 def heartbeat(request: ApiRequest, body: Beats) -> Status[BeatsAnswered]:
     """Extend up to 100 leases, and learn which are cancelled or lost: stop working on those."""
-    known = tasks_to_act_on(request, [each.task_id for each in body.leases])
+    known = tasks_to_act_on(request, [each.task_id for each in body.leases], "actor")
     beats = [each for each in body.leases if each.task_id in known]
     details = {
         each.task_id: wire.from_client(each.details, limit=DETAILS_LIMIT_BYTES, path="details")

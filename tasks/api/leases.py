@@ -16,7 +16,6 @@ from tasks.models import Task
 LIMIT = 100
 """How many leases one request may name or ask for."""
 ACT = "the scope act"
-ERRORS = frozenset({400, 401, 403, 413, 415, 422, 429, 503})
 
 
 class LeaseNamed(Shape):
@@ -39,10 +38,13 @@ EACH_ONCE = AfterValidator(_each_once)
 Leases = Annotated[list[Named], Field(min_length=1, max_length=LIMIT), EACH_ONCE]
 
 
-def tasks_to_act_on(request: ApiRequest, ids: Iterable[UUID]) -> dict[UUID, Task]:
-    """Those of the tasks that there are and whose actors the caller may act for, by id. Raises Rejected."""
+def tasks_to_act_on(request: ApiRequest, ids: Iterable[UUID], *columns: str) -> dict[UUID, Task]:
+    """Those of the tasks that there are and whose actors the caller may act for, by id. Raises Rejected.
+
+    With these columns only, of which `actor` must be one, where any are named.
+    """
     require(request.auth.acts(), ACT)
-    return {task_id: task for task_id, task in tasks_of(ids).items() if request.auth.may_act(task.actor)}
+    return {task_id: task for task_id, task in tasks_of(ids, *columns).items() if request.auth.may_act(task.actor)}
 
 
 def milliseconds(seconds: float) -> int:

@@ -20,12 +20,12 @@ from pydantic import Field
 
 from processes import wire
 from processes.callers import ApiRequest, require
-from processes.problems import Problem
+from processes.problems import WITH_BODY, Problem
 from processes.shapes import Seconds, Shape, Uuid, Value, shown
 from processes.values import Json
 from processes.waiting import HEADER, LONGEST_SECONDS, Wish
 from tasks import bell
-from tasks.api.leases import ACT, ERRORS, LIMIT, milliseconds
+from tasks.api.leases import ACT, LIMIT, milliseconds
 from tasks.claiming import read_values
 from tasks.execution import received
 from tasks.outcomes import Lease, Outcome, handed_back
@@ -75,7 +75,7 @@ class Polled(Shape):
     leases: list[Leased]
 
 
-@router.post("/poll", operation_id="poll", response={200: Polled, ERRORS: Problem})
+@router.post("/poll", operation_id="poll", response={200: Polled, WITH_BODY: Problem})
 def poll_for_tasks(request: ApiRequest, body: Poll, response: HttpResponse) -> Status[Polled]:
     """Take tasks of one of several actors under leases. Send heartbeats, and release each of them."""
     actors = sorted({str(ActorName.parse(each)) for each in body.actors})

@@ -13,11 +13,11 @@ from pydantic import Field
 from processes import wire
 from processes.callers import ApiRequest
 from processes.errors import ProcessesError, ValueTooLarge
-from processes.problems import BODY_TOO_LARGE, INVALID, Kind, Problem, kind, kind_of
+from processes.problems import BODY_TOO_LARGE, INVALID, WITH_BODY, Kind, Problem, kind, kind_of
 from processes.shapes import Shape, Uuid, Value
 from processes.values import canonical
 from tasks import bell
-from tasks.api.leases import ERRORS, LeaseNamed, Leases, tasks_to_act_on
+from tasks.api.leases import LeaseNamed, Leases, tasks_to_act_on
 from tasks.arguments import encode_result
 from tasks.completing import failure_told
 from tasks.errors import NoSuchTask
@@ -123,7 +123,7 @@ class ReleasesAnswered(Shape):
         200: ReleasesAnswered,
         frozenset({404, 409}): NotDelivered,
         frozenset({413, 422}): NotDelivered | Problem,
-        ERRORS - {413, 422}: Problem,
+        WITH_BODY - {413, 422}: Problem,
     },
 )
 def release_tasks(request: ApiRequest, body: Releases) -> Status[Any]:
@@ -158,7 +158,7 @@ def _answers(request: ApiRequest, sent: list[Any]) -> list[Delivered | NotDelive
 def _with_another_outcome(outcomes: Mapping[UUID, Outcome], answers: Mapping[UUID, Answer]) -> list[UUID]:
     """Those of the attempts released before whose task shows another outcome than the one delivered now."""
     repeated = [task_id for task_id, answer in answers.items() if answer is Answer.ALREADY_ACCEPTED]
-    tasks = tasks_of(repeated) if repeated else {}
+    tasks = tasks_of(repeated, "state", "result", "failure") if repeated else {}
     return [task_id for task_id, task in tasks.items() if _contradicts(outcomes[task_id], task)]
 
 
@@ -178,12 +178,4 @@ def _answer(sent: LeaseNamed, answer: Answer) -> Delivered | NotDelivered:
 
 
 def _not_delivered(sent: LeaseNamed, kind: Kind, detail: str = "") -> NotDelivered:
-    return NotDelivered(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=detail,
-        retryable=kind.is_retryable,
-        task_id=sent.task_id,
-        attempt=sent.attempt,
-    )
+    return NotDelivered(**kind.told(detail), task_id=sent.task_id, attempt=sent.attempt)

@@ -14,7 +14,7 @@ from processes import wire
 from processes.api import router as processes
 from processes.callers import ApiRequest
 from processes.errors import ProcessesError
-from processes.problems import FORBIDDEN, Kind, Problem, kind
+from processes.problems import FORBIDDEN, RETRY_AFTER, Kind, Problem, kind
 from processes.shapes import Attributes, Seconds, Shape, Uuid, Value
 from tasks.errors import TasksError
 from tasks.policies import ActorName
@@ -25,7 +25,6 @@ from tasks.starting import BATCH, start_processes
 OUTCOME_UNKNOWN = kind(
     "outcome_unknown", 503, "The database went away at the commit: repeat with the same custom_id", is_retryable=True
 )
-TOO_MANY_ITEMS = kind("too_many_items", 422, "The batch has more items than allowed")
 NOT_CREATED: Mapping[Reason, Kind] = {
     Reason.INVALID: kind("start_invalid", 422, "No process can be started like this"),
     Reason.TOO_LARGE: kind("start_too_large", 413, "The arguments take more bytes than allowed"),
@@ -33,7 +32,6 @@ NOT_CREATED: Mapping[Reason, Kind] = {
     Reason.BUSY: kind("start_busy", 503, "Another start with this custom_id stays uncommitted", is_retryable=True),
     Reason.UNREACHABLE: kind("start_unreachable", 503, "The database cannot be reached", is_retryable=True),
 }
-RETRY_AFTER_SECONDS = "1"
 ERRORS = frozenset({400, 401, 403, 415, 429})
 
 router = Router(tags=["start"])
@@ -120,10 +118,10 @@ RETRY = {"headers": {"Retry-After": {"schema": {"type": "integer"}}}}
 )
 def start(request: ApiRequest, body: Start, response: HttpResponse) -> Status[Any]:
     """Start one process. Safe to repeat for ever where it has a `custom_id`."""
-    [answer] = answers_to(request, [body], response)
+    [answer] = answers_to(request, [body])
     if isinstance(answer, NotCreated):
         if answer.status == 503:
-            response["Retry-After"] = RETRY_AFTER_SECONDS
+            response["Retry-After"] = RETRY_AFTER["Retry-After"]
         return Status(answer.status, answer)
     response["Location"] = f"/api/v1/processes/{answer.process_id}"
     return Status(201 if answer.code == 0 else 200, answer)
@@ -135,12 +133,12 @@ def start(request: ApiRequest, body: Start, response: HttpResponse) -> Status[An
     response={200: StartsAnswered, frozenset({413, 422}): Problem, 503: Problem, ERRORS: Problem},
     openapi_extra={"responses": {503: RETRY}},
 )
-def start_batch(request: ApiRequest, body: Starts, response: HttpResponse) -> Status[Any]:
+def start_batch(request: ApiRequest, body: Starts) -> Status[Any]:
     """Start up to 1000 processes; one that is refused does not hold up the others."""
-    return Status(200, StartsAnswered(items=answers_to(request, body.items, response)))
+    return Status(200, StartsAnswered(items=answers_to(request, body.items)))
 
 
-def answers_to(request: ApiRequest, starts: list[Start], response: HttpResponse) -> list[Accepted | NotCreated]:
+def answers_to(request: ApiRequest, starts: list[Start]) -> list[Accepted | NotCreated]:
     """Start what can be started, in one call; an answer to each."""
     asked = [request_of(each, request) for each in starts]
     made = iter(start_processes([each for each in asked if isinstance(each, StartRequest)]))
@@ -192,13 +190,4 @@ def not_created(
     differences: Mapping[str, Difference] | None = None,
 ) -> NotCreated:
     """Code 2, with its reason."""
-    return NotCreated(
-        type=kind.type,
-        title=kind.title,
-        status=kind.status,
-        detail=message,
-        retryable=kind.is_retryable,
-        reason=reason,
-        process_id=process_id,
-        differences=dict(differences or {}),
-    )
+    return NotCreated(**kind.told(message), reason=reason, process_id=process_id, differences=dict(differences or {}))

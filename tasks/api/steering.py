@@ -23,7 +23,7 @@ from processes.errors import (
     Refused,
 )
 from processes.models import Event
-from processes.problems import Problem, kind_of
+from processes.problems import WITH_BODY, Problem, kind_of
 from processes.shapes import Shape, Text, Value
 from processes.values import Json
 from tasks.actors import (
@@ -55,7 +55,6 @@ from tasks.errors import (
 )
 from tasks.models import EVERYTHING
 
-ERRORS = frozenset({400, 401, 403, 413, 415, 422, 429, 503})
 View = TypeVar("View", bound=Callable[..., Status[Happened]])
 router = Router(tags=["steer"])
 
@@ -115,7 +114,7 @@ class Act:
         route: Callable[[View], View] = router.post(
             path,
             operation_id=self.operation_id,
-            response={200: Happened, ERRORS.union(refusals): Problem},
+            response={200: Happened, WITH_BODY.union(refusals): Problem},
             openapi_extra={
                 "responses": {status: {"description": ", ".join(codes)} for status, codes in refusals.items()}
             },

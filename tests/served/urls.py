@@ -10,7 +10,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
 from processes.models import Process
-from processes.states import FINAL_STATES, STANDSTILLS
+from processes.states import NOT_MOVING
 from processes.waiting import HEADER, REPEATED, Wish
 from tasks.claiming import Claimer
 
@@ -33,7 +33,7 @@ def process(request: HttpRequest, process_id: UUID) -> JsonResponse:
     """The state of a process."""
     asked.append(REPEATED in request.META)
     state = Process.objects.get(id=process_id).state
-    is_moving = state not in (*FINAL_STATES, *STANDSTILLS)
+    is_moving = state not in NOT_MOVING
     headers = wish(float(request.GET["wait_seconds"]), process_id) if is_moving else {}
     return JsonResponse({"state": state}, headers=headers)
 
