@@ -21,13 +21,11 @@ from django.db import Error, connection
 
 from tasks import bell
 from tasks.batches import Batch
-from tasks.models import Task
+from tasks.leases import Standing, extend
 from tasks.outcomes import Outcome, handed_back
 from tasks.presence import Presence
 from tasks.queries import ready_actors
 from tasks.releasing import Released
-from tasks.statements import fetch, records
-from tasks.states import TaskState
 
 log = logging.getLogger(__name__)
 
@@ -155,21 +153,6 @@ def send_heartbeat(batch: Batch) -> None:
         return
     details = batch.take_details()
     sent_at = monotonic()
-    rows = fetch(
-        "heartbeat",
-        held=records(
-            [{"id": each.task_id, "attempt": each.attempt, "details": details.get(each.task_id)} for each in held]
-        ),
-        batch_size=len(held),
-    )
+    kept = extend({each.task_id: each.attempt for each in held}, details, batch_size=len(held))
     batch.renewed(sent_at)
-    extended = {row[0] for row in rows}
-    missing = [each for each in held if each.task_id not in extended]
-    if missing:
-        states = {
-            task.id: task.attempt
-            for task in Task.objects.filter(id__in=[each.task_id for each in missing], state=TaskState.POLLED).only(
-                "id", "attempt"
-            )
-        }
-        batch.lose(each.task_id for each in missing if states.get(each.task_id) != each.attempt)
+    batch.lose(task_id for task_id, each in kept.items() if each.standing is not Standing.HELD)

@@ -61,17 +61,18 @@ def held_by(worker: str, actors: Collection[str]) -> list[Lease]:
     return [lease_of(task, task.attempt, _seconds(task)) for task in held.order_by("priority", "enqueued_at", "id")]
 
 
-def extend(held: Mapping[UUID, int], details: Mapping[UUID, str]) -> dict[UUID, Kept]:
+def extend(held: Mapping[UUID, int], details: Mapping[UUID, str], *, batch_size: int | None = None) -> dict[UUID, Kept]:
     """Extend leases, given as attempts by task id, and note heartbeat details (encoded). Tells how each one stands.
 
-    Who pays for the loss of a lease stays as the claim has left it, for nobody knows what else its holder holds.
+    `batch_size` is how many their holder holds now: what is held alone pays alone for its loss. Without it that stays
+    as the claim has left it, for nobody knows what else the holder holds.
     """
     rows = fetch(
         "heartbeat",
         held=records(
             [{"id": each, "attempt": attempt, "details": details.get(each)} for each, attempt in held.items()]
         ),
-        batch_size=None,
+        batch_size=batch_size,
     )
     kept = {task_id: Kept(Standing.HELD, seconds_left) for task_id, seconds_left in rows}
     return kept | _others({each: attempt for each, attempt in held.items() if each not in kept})

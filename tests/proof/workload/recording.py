@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from tasks import draining, keeper, transactional, worker
+from tasks import draining, leases, transactional, worker
 from tasks.claiming import Claimer
 from tasks.outcomes import Lease, Outcome
 from tasks.releasing import Released
@@ -43,17 +43,17 @@ def install() -> None:
     wrap(transactional, "release", _recorded_release)
     wrap(transactional, "release_within", _recorded_release_within)
     wrap(draining, "execute_transactionally", _recorded_transaction)
-    wrap(keeper, "fetch", _recorded_heartbeat)
+    wrap(leases, "fetch", _recorded_heartbeat)
 
 
 def _recorded_claim(claim: Callable[..., list[Lease]]) -> Callable[..., list[Lease]]:
     def recorded(claimer: Claimer, *asked: Any) -> list[Lease]:
         began = time.time()
-        leases = claim(claimer, *asked)
-        if leases:
-            told = [[each.task_id, each.process_id, each.attempt] for each in leases]
+        claimed = claim(claimer, *asked)
+        if claimed:
+            told = [[each.task_id, each.process_id, each.attempt] for each in claimed]
             history.write("claimed", began=began, actor=claimer.actor, leases=told)
-        return leases
+        return claimed
 
     return recorded
 
